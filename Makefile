@@ -123,7 +123,7 @@ MEMORY = $(firstword $(wildcard /dev/shm) $(TMPDIR) /tmp)
 
 .PHONY: quick
 quick: ## run the unit tests and the fast tests, in memory: less than a minute after a build
-	TMPDIR=$(MEMORY) $(CARGO) test -q --no-fail-fast --locked --lib --test layers --test it -- $(addprefix --skip ,$(SLOW))
+	TMPDIR=$(MEMORY) $(CARGO) test -q --no-fail-fast --locked --lib --test layers --test public_api --test it -- $(addprefix --skip ,$(SLOW))
 
 fuzz-replay:
 	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml

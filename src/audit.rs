@@ -17,6 +17,7 @@ pub use crate::log::Verified;
 
 /// A package that was restored to its newest text without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Repaired {
     /// The package.
     pub package: String,
@@ -28,6 +29,7 @@ pub struct Repaired {
 
 /// The result of a repair.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Repair {
     /// The damage of the log, which was set aside. See [`Verified::problems`].
     pub problems: Vec<String>,

@@ -171,7 +171,7 @@ impl Engine {
         form: Form,
         confirm: Option<Duration>,
     ) -> Result<Vec<Committed>> {
-        self.commit_as(places, unstaged, &CommitOptions { form, confirm, force: false })
+        self.commit_as(places, unstaged, &CommitOptions::new().form(form).confirm(confirm))
     }
 
     /// Commits staged and unstaged changes as [`crate::Engine::commit_with`] does, with all options of a commit.

@@ -1,16 +1,24 @@
 //! A configuration store: plain text that people edit, transactions, and fast reads for programs.
 //!
-//! A program opens a [`Store`], and reads it, changes it and waits for changes:
+//! A program opens a [`Store`], reads it, changes it and waits for changes:
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use cms::{DirOptions, Dirs, Options, Store};
+//!
 //! # let dir = tempfile::tempdir()?;
-//! # let config = dir.path().join("config");
-//! # std::fs::create_dir(&config)?;
-//! # std::fs::write(config.join("network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n")?;
-//! # let dirs = Dirs::choose(DirOptions { config: Some(config.clone()), save: Some(dir.path().join("save")),
-//! #     run: Some(dir.path().join("run")), state: Some(dir.path().join("state")) });
-//! let store = Store::open(Options { dirs, ..Options::default() })?;
+//! # let root = dir.path();
+//! # std::fs::create_dir(root.join("config"))?;
+//! # std::fs::write(root.join("config/network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1' # office\n")?;
+//! # fn run(root: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+//! // Without `dirs` it is the configuration of the system, in /etc/config.
+//! let dirs = DirOptions::new().config(root.join("config")).save(root.join("save"));
+//! let dirs = Dirs::choose(dirs.run(root.join("run")).state(root.join("state")));
+//! let options = Options::new().dirs(dirs).source("address-daemon").lock_timeout(Duration::from_secs(2));
+//! let store = Store::open(options)?;
+//!
+//! // The function reads the value in place; a list has several items.
 //! let address = store.get(b"network.lan.ipaddr", |value| value.items().next().map(<[u8]>::to_vec))?;
 //! assert_eq!(address, Some(Some(b"10.0.0.1".to_vec())));
 //!
@@ -18,11 +26,14 @@
 //! let mut transaction = store.begin()?;
 //! transaction.set(b"network.lan.ipaddr", b"10.0.0.2")?;
 //! let revision = transaction.commit()?;
-//! let text = std::fs::read(config.join("network"))?;
+//! let text = std::fs::read(root.join("config/network"))?;
 //! assert_eq!(text, b"config interface 'lan'\n\toption ipaddr '10.0.0.2' # office\n");
 //!
 //! let event = watch.next(None)?.expect("without a time limit it waits for the next one");
 //! assert_eq!(event.sequence(), revision);
+//! # Ok(())
+//! # }
+//! # run(root)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -30,9 +41,9 @@
 //! |---|---|
 //! | read one key, again and again, several at one revision | [`Store::get`], [`Prepared`], [`Snapshot`] |
 //! | change packages, all or nothing | [`Transaction`] |
-//! | get changes as events; refuse changes | [`Store::watch`], [`Store::subscribe`]; [`Store::verify`] | | make
-//! commits that have to be confirmed | [`Transaction::set_confirm`] | | stage changes, read the history, roll back,
-//! make snapshots, check the log | [`Engine`] |
+//! | get changes as events; refuse changes | [`Store::watch`], [`Store::subscribe`]; [`Store::verify`] |
+//! | make commits that have to be confirmed | [`Transaction::set_confirm`] |
+//! | stage changes, read the history, roll back, make snapshots, check the log | [`Engine`] |
 //!
 //! The command line is made of the last row: it has an [`Engine`] and no open store.
 //!
@@ -42,6 +53,8 @@
 
 // As in the crate `cms-ffi`: marks the functions that are optimized for speed where the rest is built for size.
 #![cfg_attr(cms_speed, feature(optimize_attribute))]
+// See *Public types* in docs/design.md.
+#![deny(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod audit;
 mod bytes;
@@ -49,8 +62,7 @@ mod commit;
 mod confirm;
 mod engine;
 mod error;
-#[doc(hidden)]
-pub mod format;
+mod format;
 mod history;
 mod live;
 pub mod log;
@@ -72,10 +84,20 @@ pub mod delta {
     pub use crate::model::change::{Delta, DeltaKind, split_value};
 }
 
+/// For tests alone: what the library uses of the system can be replaced, and so can the format of package files.
+#[doc(hidden)]
+pub mod testing {
+    pub mod format {
+        pub use crate::format::*;
+    }
+    pub use crate::os::files::{Call, Files, Probe};
+    pub use crate::settings::seams::Seams;
+}
+
 pub use error::shown;
 pub use format::uci as text;
 pub use model::{convert as typed, name};
-pub use os::{clock, environment, files, named_file};
+pub use os::{clock, environment, named_file};
 
 pub use audit::{Audit, Repair, Repaired, Verified};
 pub use commit::loader::Packages;
@@ -92,7 +114,6 @@ pub use confirm::rollback::{Notice, PackageRollback, Waiting};
 pub use confirm::{Confirmations, Pending};
 pub use engine::Engine;
 pub use error::not_found::Missing;
-pub use error::warn::Warn;
 pub use error::{Code, Damage, Error, Location, Result};
 pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};

@@ -9,6 +9,7 @@ use crate::map::{MapDirectory, Usage};
 
 /// A report on the map of a package.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct MapReport {
     /// The package.
     pub package: String,

@@ -49,6 +49,7 @@ impl Role {
 
 /// A program that watches a store, or verifies its transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subscriber {
     /// The name set by [`crate::Options::source`], or the name of the program.
     pub program: String,

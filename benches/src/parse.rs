@@ -52,7 +52,7 @@ fn repetitions(environment: &Environment, count: usize) -> usize {
 
 /// Parses the text.
 fn read(source: &Arc<Vec<u8>>) -> Package {
-    parse(b"bench", Arc::clone(source), &ParseOptions::default()).expect("the generated text parses").package
+    parse(b"bench", Arc::clone(source), &ParseOptions::new()).expect("the generated text parses").package
 }
 
 /// Measures the named sections with all peers.
@@ -120,7 +120,7 @@ fn writing(environment: &Environment, report: &mut Report, count: usize) -> Resu
     let package = read(&source);
     let mut edited = package.clone();
     edited.apply(&Delta::new(DeltaKind::Set, b"host7", Some(b"opt3"), Some(b"edited")), Dialect::Cms)?;
-    let options = ParseOptions::default();
+    let options = ParseOptions::new();
     let cases = [
         ("render unchanged", Contender::of("cms", || render(&package, &options).expect("it renders"))),
         ("render one edit", Contender::of("cms", || render(&edited, &options).expect("it renders"))),

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use cms_core::{Repair, Repaired};
+use cms_core::Repaired;
 
 use crate::handle::{cms_bytes, handle, handle_mut, reclaim, required, text, write_handle};
 use crate::open::cms_store;
@@ -66,10 +66,8 @@ pub unsafe extern "C" fn cms_verify_log(
         let info = unsafe { sized::output(info, "info") }?;
         // SAFETY: C1.
         let found = unsafe { handle(store, "store") }?.0.engine().audit().verify_log()?;
-        let report = cms_report {
-            chain: text(found.chain.as_bytes()),
-            ..cms_report::of(Repair { problems: found.problems, ..Repair::default() })
-        };
+        let report =
+            cms_report { chain: text(found.chain.as_bytes()), ..cms_report::of(found.problems, Vec::new()) };
         let chain = cms_bytes::of(report.chain.as_bytes());
         // SAFETY: C7.
         unsafe { info.write(cms_log_info { size: 0, first: found.first, last: found.last, chain }) };
@@ -99,7 +97,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
             return Err(done.unmended.swap_remove(0).into());
         }
         // SAFETY: not NULL, C5.
-        unsafe { write_handle(place, cms_report::of(done)) };
+        unsafe { write_handle(place, cms_report::of(done.problems, done.packages)) };
         Ok(())
     })
 }
@@ -153,10 +151,10 @@ pub unsafe extern "C" fn cms_report_free(report: *mut cms_report) {
 }
 
 impl cms_report {
-    fn of(repair: Repair) -> Self {
+    fn of(problems: Vec<String>, packages: Vec<Repaired>) -> Self {
         Self {
-            problems: repair.problems.into_iter(),
-            packages: repair.packages.into_iter(),
+            problems: problems.into_iter(),
+            packages: packages.into_iter(),
             chain: CString::default(),
             problem: CString::default(),
             package: CString::default(),

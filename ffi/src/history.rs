@@ -294,6 +294,18 @@ const UNKNOWN: cms_transaction = cms_transaction {
     confirm_within: 0,
 };
 
+fn number_of(kind: Kind) -> i32 {
+    match kind {
+        Kind::FileEdit => CMS_BY_EDIT,
+        Kind::Baseline | Kind::Heads => CMS_BY_BASELINE,
+        Kind::Undo => CMS_BY_UNDO,
+        Kind::Rollback => CMS_BY_ROLLBACK,
+        Kind::Confirm => CMS_BY_CONFIRM,
+        // A commit, or a kind without a number; the test below shows that there is none.
+        _ => CMS_BY_COMMIT,
+    }
+}
+
 impl TransactionTexts {
     pub(crate) fn of(record: &Record) -> Self {
         Self { source: text(record.source.as_bytes()), message: text(record.message.as_bytes()) }
@@ -302,14 +314,9 @@ impl TransactionTexts {
     /// Returns the transaction as C gets it.
     pub(crate) fn transaction(&self, record: &Record) -> cms_transaction {
         let kind = match record.kind {
-            Kind::Commit => CMS_BY_COMMIT,
             Kind::FileEdit if record.problem().is_some() => CMS_BY_BROKEN_TEXT,
             Kind::FileEdit if record.mends() => CMS_BY_MENDED_TEXT,
-            Kind::FileEdit => CMS_BY_EDIT,
-            Kind::Baseline | Kind::Heads => CMS_BY_BASELINE,
-            Kind::Undo => CMS_BY_UNDO,
-            Kind::Rollback => CMS_BY_ROLLBACK,
-            Kind::Confirm => CMS_BY_CONFIRM,
+            kind => number_of(kind),
         };
         cms_transaction {
             size: 0,
@@ -372,4 +379,16 @@ pub(crate) unsafe fn write_change(place: Output<cms_change>, texts: &ChangeTexts
 /// Joins items, each followed by a NUL byte.
 fn items(content: &Content) -> Vec<u8> {
     content.items().iter().flat_map(|item| item.iter().copied().chain([0])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_transaction_has_a_number() {
+        for kind in Kind::ALL {
+            assert_eq!(number_of(kind) == CMS_BY_COMMIT, kind == Kind::Commit, "{kind:?}");
+        }
+    }
 }

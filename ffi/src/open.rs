@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cms_core::{DirOptions, Dirs, Options, Setting, Store, Warn};
+use cms_core::{DirOptions, Dirs, Options, Store};
 
 use crate::handle::{optional, reclaim, required, write_handle};
 use crate::sized::{self, sized};
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn cms_close(store: *mut cms_store) {
 unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     let nameless = || format!("c-pid-{}", std::process::id());
     if options.is_null() {
-        return Ok(Options { source: nameless(), ..Options::default() });
+        return Ok(Options::new().source(nameless()));
     }
     // SAFETY: the caller's promise.
     let all = unsafe { sized::read(options, "options") }?;
@@ -122,48 +122,42 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     if all.flags & !CMS_OPEN_PRIVATE != 0 {
         return Err(Failure::Invalid("options.flags", "not known to this version of the library"));
     }
-    let dirs = DirOptions {
-        config: path(all.config_dir),
-        save: path(all.save_dir),
-        run: path(all.run_dir),
-        state: path(all.state_dir),
-    };
-    let mut log = cms_core::log::Limits::default();
-    if all.log_limit != 0 {
-        log.bytes = all.log_limit;
-    }
+    let dirs = DirOptions::new()
+        .config(path(all.config_dir))
+        .save(path(all.save_dir))
+        .run(path(all.run_dir))
+        .state(path(all.state_dir));
     let source = text(all.source);
     let source = source.map_or_else(nameless, |source| String::from_utf8_lossy(source).into_owned());
-    let given = Some(Setting::LogSize).filter(|_| all.log_limit != 0).into_iter().collect();
-    let map_limit = Some(all.map_limit).filter(|limit| *limit != 0);
     let private_maps = all.flags & CMS_OPEN_PRIVATE != 0;
-    let mut options = Options {
-        dirs: Dirs::choose(dirs),
-        map_limit,
-        private_maps,
-        log,
-        source,
-        given,
-        ..Options::default()
-    };
+    let mut options = Options::new().dirs(Dirs::choose(dirs)).private_maps(private_maps).source(source);
+    if all.map_limit != 0 {
+        options = options.map_limit(all.map_limit);
+    }
+    if all.log_limit != 0 {
+        options = options.log_size(all.log_limit);
+    }
     if let Some(levels) = text(all.durability) {
-        options.set_durability(&String::from_utf8_lossy(levels))?;
+        options = options.durability_levels(&String::from_utf8_lossy(levels))?;
     }
     if all.text_delay != 0 {
-        options.text_delay = Duration::from_millis(all.text_delay);
-        options.given.insert(Setting::TextDelay);
+        options = options.text_delay(Duration::from_millis(all.text_delay));
     }
     if all.verify_timeout != 0 {
-        options.verify_timeout = Duration::from_millis(all.verify_timeout);
-        options.given.insert(Setting::VerifyTimeout);
+        options = options.verify_timeout(Duration::from_millis(all.verify_timeout));
     }
-    options.warn = all.log_hook.map(|hook| warn(hook, Data(all.log_data)));
+    if let Some(hook) = all.log_hook {
+        options = options.warn(warn(hook, Data(all.log_data)));
+    }
     Ok(options)
 }
 
 /// Makes the function that the store calls with its warnings.
-fn warn(hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void), data: Data) -> Warn {
-    Warn::new(move |text| {
+fn warn(
+    hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void),
+    data: Data,
+) -> impl Fn(&str) + Send + Sync {
+    move |text| {
         // The closure captures the whole struct, not only the pointer in it.
         let data = &data;
         // A name of a file may hold a line break.
@@ -171,7 +165,7 @@ fn warn(hook: unsafe extern "C" fn(i32, *const c_char, *mut c_void), data: Data)
         let line = CString::new(line).unwrap_or_default();
         // SAFETY: C8.
         unsafe { hook(CMS_LOG_WARNING, line.as_ptr(), data.0) };
-    })
+    }
 }
 
 /// Returns the version of the library, "0.1.0" for example. The string is part of the library.
@@ -254,7 +248,7 @@ mod tests {
     fn m16_a_program_that_gives_no_name_is_noted_with_its_language_and_number() {
         // SAFETY: NULL stands for the defaults.
         let options = unsafe { read(std::ptr::null()) }.ok().expect("the defaults");
-        assert_eq!(options.source, format!("c-pid-{}", std::process::id()));
+        assert_eq!(options.get_source(), format!("c-pid-{}", std::process::id()));
     }
 
     #[test]

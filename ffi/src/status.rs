@@ -303,6 +303,8 @@ fn of_code(code: Code) -> cms_status {
         Code::NotDurable => CMS_ERR_NOT_DURABLE,
         Code::Refused => CMS_ERR_REFUSED,
         Code::Memory => CMS_ERR_MEMORY,
+        // A kind without a status; the test below shows that there is none.
+        _ => CMS_ERR_INTERNAL,
     }
 }
 
@@ -426,6 +428,15 @@ pub fn named(key: *const c_char) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_error_has_a_status_of_its_own() {
+        let statuses: Vec<cms_status> = Code::ALL.into_iter().map(of_code).collect();
+        for (number, status) in statuses.iter().enumerate() {
+            assert_ne!(*status, CMS_ERR_INTERNAL, "{:?}", Code::ALL[number]);
+            assert!(!statuses[..number].contains(status), "{status:?}");
+        }
+    }
 
     #[test]
     fn a_panic_becomes_a_status_and_a_message_and_is_not_printed() {

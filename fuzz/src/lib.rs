@@ -39,7 +39,7 @@ const DIALECTS: [Dialect; 2] = [Dialect::Cms, Dialect::Uci];
 const NAME: &[u8] = b"n";
 
 fn strict(dialect: Dialect) -> ParseOptions<'static> {
-    ParseOptions { dialect, ..ParseOptions::default() }
+    ParseOptions::new().dialect(dialect)
 }
 
 fn read(text: &[u8], options: &ParseOptions<'_>) -> Result<Package, Error> {

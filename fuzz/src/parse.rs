@@ -16,7 +16,7 @@ use crate::{DIALECTS, NAME, assert_lookups_take_the_first, is_ambiguous, read, s
 pub fn parse(data: &[u8]) {
     for dialect in DIALECTS {
         let options = strict(dialect);
-        let lenient = ParseOptions { strict: false, ..options };
+        let lenient = options.strict(false);
         let source = Arc::new(data.to_vec());
         assert_errors_can_be_shown(import(Arc::clone(&source), &options).err());
         let (_, passed_over) = lenient_import(&source, &lenient);

@@ -156,7 +156,7 @@ impl Logs {
         let state = self.options.dirs.state.as_ref()?;
         let dir = log_dir(&self.options.files, &state.path, real);
         let found = std::fs::metadata(real).ok()?;
-        let log = Log::new(dir, self.options.files.clone(), self.options.log);
+        let log = Log::new(dir, self.options.files.clone(), self.options.log_limits());
         Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
     }
 

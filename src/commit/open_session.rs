@@ -123,7 +123,7 @@ pub(crate) fn follow_config(core: &Core) -> bool {
 /// Puts the deferred texts of a log in place, in the directory of that log. If that fails, the next program that
 /// looks at one of them finds the mark beside it and does it.
 fn finish_in(core: &Core, log: &Log, real: &Path) {
-    let log = Log::new(log.dir().to_owned(), core.options.files.clone(), core.options.log);
+    let log = Log::new(log.dir().to_owned(), core.options.files.clone(), core.options.log_limits());
     let other = core.elsewhere(real, Some(log));
     let Some(log) = other.logs.current() else { return };
     if let Ok(writer) = log.write(Instant::now() + Duration::from_secs(1), Duration::from_secs(1)) {

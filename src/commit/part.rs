@@ -15,6 +15,7 @@ pub(crate) const ATTEMPTS: u32 = 20;
 
 /// How a package is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Form {
     /// By changing only the lines concerned of the present text.
     #[default]

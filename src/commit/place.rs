@@ -8,6 +8,7 @@ use crate::model::package::Package;
 
 /// The path of a package's file, and whether changes to it are staged.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Place {
     /// The file.
     pub path: PathBuf,
@@ -21,6 +22,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// Returns the place of a package that is named by the path of its file. It has no staged changes.
+    #[must_use]
+    pub fn of_file(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { path, name, staged: false, overridden: false }
+    }
+
     /// Reports whether the log and the shared maps hold the package. They do not hold a package that is named by its path,
     /// or whose file is in an overriding directory.
     pub(crate) fn is_logged(&self) -> bool {
@@ -30,6 +38,7 @@ impl Place {
 
 /// A staged change.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StagedChange {
     /// The change.
     pub delta: Delta,
@@ -37,8 +46,17 @@ pub struct StagedChange {
     pub failure: Option<String>,
 }
 
+impl StagedChange {
+    /// Makes a staged change that can be applied.
+    #[must_use]
+    pub fn new(delta: Delta) -> Self {
+        Self { delta, failure: None }
+    }
+}
+
 /// A package with its staged changes, as a commit would write it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Loaded {
     /// The place that it was loaded from.
     pub place: Place,
@@ -53,8 +71,9 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// A package without staged changes.
-    pub(crate) fn of(place: Place, package: Package) -> Self {
+    /// Makes a package without staged changes.
+    #[must_use]
+    pub fn of(place: Place, package: Package) -> Self {
         Self { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn settle_mark(core: &Core, mark: &Mark, is_writer: bool, patience: &
 /// Returns the log that a mark names. Its directories are trusted if they belong to a user who is trusted with the
 /// configuration, or to the user who made the mark: no other user may direct this one to a directory of his own.
 fn log_of_mark(core: &Core, mark: &Mark) -> Log {
-    let log = Log::new(mark.log.clone(), core.options.files.clone(), core.options.log);
+    let log = Log::new(mark.log.clone(), core.options.files.clone(), core.options.log_limits());
     let Some(found) = mark.path.parent().and_then(|dir| std::fs::metadata(dir).ok()) else { return log };
     let config = Config::of(&found);
     let owner = if config.trusts(mark.owner) { config.owner } else { mark.owner };

@@ -34,6 +34,7 @@ use crate::staging::delta_file::Locked;
 
 /// The result of a commit for one package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Committed {
     /// Changes that are in the file now.
     pub applied: usize,
@@ -47,6 +48,7 @@ pub struct Committed {
 
 /// How changes are committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct CommitOptions {
     /// How the packages are written.
     pub form: Form,
@@ -56,8 +58,35 @@ pub struct CommitOptions {
     pub force: bool,
 }
 
+impl CommitOptions {
+    /// Returns the defaults: a commit that keeps the layout of the texts and needs no confirmation.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how the packages are written.
+    #[must_use]
+    pub fn form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// Sets the time within which the commit has to be confirmed, if it has to be.
+    #[must_use]
+    pub fn confirm(self, time: impl Into<Option<Duration>>) -> Self {
+        Self { confirm: time.into(), ..self }
+    }
+
+    /// Sets whether staged changes are committed even if others have changed the same keys.
+    #[must_use]
+    pub fn force(self, force: bool) -> Self {
+        Self { force, ..self }
+    }
+}
+
 /// Changes to a package that are not staged.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Unstaged {
     /// The package.
     pub place: Place,
@@ -65,6 +94,14 @@ pub struct Unstaged {
     pub before: Package,
     /// The changes, in order.
     pub deltas: Vec<Delta>,
+}
+
+impl Unstaged {
+    /// Makes changes to a package; `before` is the package before them.
+    #[must_use]
+    pub fn new(place: Place, before: Package, deltas: Vec<Delta>) -> Self {
+        Self { place, before, deltas }
+    }
 }
 
 /// A delta file that is being committed, and the lines that stay in it.

@@ -33,6 +33,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A commit that waits to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pending {
     /// The transaction; of several pending ones, the last.
     pub sequence: u64,

@@ -26,6 +26,7 @@ use crate::restore::history::History;
 
 /// Commits that wait to be confirmed, and the changes of their rollback.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Waiting {
     /// The time limit.
     pub pending: Pending,
@@ -37,6 +38,7 @@ pub struct Waiting {
 
 /// The changes of a rollback in one package.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PackageRollback {
     /// The package.
     pub package: String,
@@ -50,6 +52,7 @@ pub struct PackageRollback {
 
 /// A notice to a program that has committed while another commit is pending.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Notice {
     /// The pending commit, and the time left.
     pub pending: Pending,

@@ -7,6 +7,7 @@ use super::Error;
 /// The kinds of [`Error`]: one for each that a caller may act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "they are those of `Error`, and what the system says to a call that failed")]
+#[non_exhaustive]
 pub enum Code {
     NotFound,
     Invalid,
@@ -24,6 +25,28 @@ pub enum Code {
     NotDurable,
     Refused,
     Memory,
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::NotFound,
+        Self::Invalid,
+        Self::Exists,
+        Self::Ambiguous,
+        Self::Parse,
+        Self::Conflict,
+        Self::Locked,
+        Self::Permission,
+        Self::NoSpace,
+        Self::Io,
+        Self::Full,
+        Self::Stale,
+        Self::Damaged,
+        Self::NotDurable,
+        Self::Refused,
+        Self::Memory,
+    ];
 }
 
 impl Error {

@@ -7,6 +7,7 @@ use crate::error::not_found::Missing;
 
 /// The file, position and key that an [`Error`] is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Location {
     /// The file.
     pub file: Option<PathBuf>,

@@ -156,6 +156,7 @@ pub enum Error {
 
 /// The kind of file that is damaged, which decides how it can be repaired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Damage {
     /// The map of a package. It can be rebuilt from the text, so nothing is lost.
     Map,

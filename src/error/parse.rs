@@ -7,6 +7,7 @@ use crate::bytes;
 
 /// The fault of a statement. The messages are those of stock uci where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// The first word is not `package`, `config`, `option` or `list`.
     InvalidCommand,
@@ -96,6 +97,7 @@ impl Reason {
 
 /// A fault in configuration text, with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParseError {
     /// The fault.
     pub reason: Reason,

@@ -1,8 +1,8 @@
 //! Formats of package files: bytes in, a package out, and back with only the edited lines changed.
 //!
 //! A [`Format`] knows the model and errors, and nothing of files, of the log or of maps. An engine asks its format for
-//! each text of a package it reads or writes (`crate::Options::format`); [`uci`] is the only format that the library
-//! has. Delta files, policy files and the corners of stock uci's dialect are UCI text in every engine.
+//! each text of a package it reads or writes; [`uci`] is the only format that the library has. Delta
+//! files, policy files and the corners of stock uci's dialect are UCI text in every engine.
 
 pub mod uci;
 
@@ -109,11 +109,12 @@ impl dyn Format + '_ {
     }
 }
 
-/// The format of package files, unless `crate::Options::format` says otherwise.
+/// The format of package files, unless a test sets another.
 pub const DEFAULT: &dyn Format = &uci::Uci;
 
 /// The parts of a package that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "of a seam for tests")]
 pub enum Part {
     /// The name of a section.
     Section,
@@ -125,6 +126,7 @@ pub enum Part {
 
 /// Where a line holds the name and the value of an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "of a seam for tests")]
 pub struct OptionLine {
     /// The name.
     pub name: Range<usize>,
@@ -134,6 +136,7 @@ pub struct OptionLine {
 
 /// How text is read. The default is strict, in the intended dialect.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct ParseOptions<'a> {
     /// Which reading of UCI's corner cases applies. Other formats have one reading.
     pub dialect: Dialect,
@@ -142,6 +145,32 @@ pub struct ParseOptions<'a> {
     pub strict: bool,
     /// Called now and then with the number of bytes read and the number of all bytes, and at the end.
     pub progress: Option<&'a dyn Fn(usize, usize)>,
+}
+
+impl<'a> ParseOptions<'a> {
+    /// Returns the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets which reading of UCI's corner cases applies.
+    #[must_use]
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// Sets whether reading stops at the first error.
+    #[must_use]
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+
+    /// Sets the function that is called with the number of bytes read and the number of all bytes.
+    #[must_use]
+    pub fn progress(self, progress: &'a dyn Fn(usize, usize)) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
 }
 
 impl Default for ParseOptions<'_> {
@@ -158,11 +187,20 @@ impl fmt::Debug for ParseOptions<'_> {
 
 /// A package and the errors that were skipped in reading it; strict mode skips none.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Parsed {
     /// The package.
     pub package: Package,
     /// The errors that were skipped.
     pub errors: Vec<ParseError>,
+}
+
+impl Parsed {
+    /// Makes the result of reading a text.
+    #[must_use]
+    pub fn new(package: Package, errors: Vec<ParseError>) -> Self {
+        Self { package, errors }
+    }
 }
 
 /// Returns the error for a package that a format cannot write.

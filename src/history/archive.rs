@@ -33,6 +33,7 @@ use crate::os::{clock, named_file};
 
 /// The head of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ArchiveInfo {
     /// Its label.
     pub label: String,
@@ -52,6 +53,7 @@ pub struct ArchiveInfo {
 
 /// An archive that was read and whose checksum is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Archive {
     /// Its head.
     pub info: ArchiveInfo,

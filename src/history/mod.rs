@@ -18,6 +18,7 @@ use crate::os::files::Files;
 
 /// A line of a package and the transaction it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BlameLine {
     /// The line, without its newline.
     pub text: Vec<u8>,

@@ -74,6 +74,7 @@ struct MapHome {
 
 /// The memory a package's map takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PackageMemory {
     /// The package.
     pub package: String,

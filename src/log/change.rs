@@ -7,6 +7,7 @@ use crate::model::package::{Package, Section, Value};
 
 /// The value of an option, or the type of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a value is a string or a list")]
 pub enum Content {
     /// A string, or a section's type.
     String(Vec<u8>),
@@ -40,6 +41,7 @@ impl Content {
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeyChange {
     /// The section's name; generated for an anonymous one.
     pub section: Vec<u8>,
@@ -49,8 +51,20 @@ pub struct KeyChange {
     pub what: What,
 }
 
+impl KeyChange {
+    /// Makes a change of a section, or of an option of it.
+    #[must_use]
+    pub fn new(section: &[u8], option: Option<&[u8]>, what: What) -> Self {
+        Self { section: section.to_vec(), option: option.map(<[u8]>::to_vec), what }
+    }
+}
+
 /// The way in which a key changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a key comes, goes, changes or moves; a program that mirrors a store handles each"
+)]
 pub enum What {
     /// The option or section was added.
     Added(Content),

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 /// The findings of a check of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Verified {
     /// The oldest and the newest record; 0 if the log is empty.
     pub first: u64,

@@ -11,6 +11,7 @@ use super::wire::{Out, Reader, put_bytes, put_number};
 
 /// A replaced piece of a text: its offset in the old text, the bytes removed there and the bytes inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hunk {
     /// The offset in the text before, in bytes.
     pub at: usize,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How much of the log is kept. When it exceeds one of the bounds the oldest segments are dropped; see G5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bytes in all, at least 256 KiB: for the segments and their lists of keys, the texts of packages beside them,
     /// and automatic snapshots. A single record that is larger is kept nevertheless.

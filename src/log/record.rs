@@ -27,6 +27,7 @@ use crate::os::clock::Uptime;
 
 /// The origin of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A commit.
     Commit,
@@ -44,10 +45,18 @@ pub enum Kind {
     Heads,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Commit, Kind::FileEdit, Kind::Baseline, Kind::Undo, Kind::Rollback, Kind::Confirm, Kind::Heads];
-
 impl Kind {
+    /// All of them, in the order of their numbers in the log.
+    pub const ALL: [Self; 7] = [
+        Self::Commit,
+        Self::FileEdit,
+        Self::Baseline,
+        Self::Undo,
+        Self::Rollback,
+        Self::Confirm,
+        Self::Heads,
+    ];
+
     /// Returns the name of the kind, for people.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -63,7 +72,7 @@ impl Kind {
     }
 
     fn number(self) -> u8 {
-        KINDS.iter().zip(0..).find(|(kind, _)| **kind == self).map_or(0, |(_, number)| number)
+        Self::ALL.iter().zip(0..).find(|(kind, _)| **kind == self).map_or(0, |(_, number)| number)
     }
 }
 
@@ -162,6 +171,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 /// A transaction as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// Its number: one more than that of the transaction before it. The revision of the store after it.
     pub sequence: u64,
@@ -275,7 +285,7 @@ impl Record {
             time: r.number()?,
             uid: r.u32()?,
             pid: r.u32()?,
-            kind: *KINDS.get(usize::from(r.byte()?))?,
+            kind: *Kind::ALL.get(usize::from(r.byte()?))?,
             refers: r.number()?,
             source: r.text()?,
             message: r.text()?,
@@ -455,7 +465,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_number() {
-        for (number, kind) in (0..).zip(KINDS) {
+        for (number, kind) in (0..).zip(Kind::ALL) {
             assert_eq!(kind.number(), number);
         }
     }

@@ -4,6 +4,7 @@ use crate::bytes;
 
 /// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the commands of a delta file, which stock uci defines")]
 pub enum DeltaKind {
     /// Sets an option, or creates or retypes a section.
     Set,
@@ -23,6 +24,7 @@ pub enum DeltaKind {
 
 /// One change to a package. Names are real names, never selectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Delta {
     /// The kind of the change.
     pub kind: DeltaKind,

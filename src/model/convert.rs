@@ -3,6 +3,7 @@
 
 /// The type that a text does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotA(pub &'static str);
 
 const INTEGER: NotA = NotA("not a whole number between -9223372036854775808 and 9223372036854775807");

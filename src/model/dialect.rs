@@ -2,6 +2,7 @@
 
 /// Which reading of the corner cases applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Dialect {
     /// The intended behaviour.
     #[default]

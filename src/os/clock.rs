@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The uptime of the system, and the id of the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "of a seam for tests")]
 pub struct Uptime {
     /// The id of the boot: it differs after every boot.
     pub boot: [u8; 16],

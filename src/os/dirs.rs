@@ -13,6 +13,7 @@ const CONFIG: &str = "/etc/config";
 
 /// The origin of a directory's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the caller, the environment or the default chooses a path")]
 pub enum Origin {
     /// Given by the caller, for example on the command line.
     Given,
@@ -24,6 +25,7 @@ pub enum Origin {
 
 /// A directory and the origin of its path.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Dir {
     /// The path.
     pub path: PathBuf,
@@ -48,22 +50,55 @@ fn from_environment(variable: &str) -> Option<PathBuf> {
     environment::variable(variable).map(PathBuf::from)
 }
 
-/// The directories that the caller chooses; `None` takes the environment's choice or the default.
+/// The directories that the caller chooses. For each of the others [`Dirs::choose`] takes the environment's choice or the
+/// default.
 #[derive(Debug, Clone, Default)]
 pub struct DirOptions {
-    /// The directory of packages: `CMS_CONFIG_DIR`, default `/etc/config`.
-    pub config: Option<PathBuf>,
-    /// The directory of staged changes: `CMS_SAVE_DIR`, default `/tmp/.uci` for root and `/tmp/.uci-UID` for others;
-    /// changes for another configuration directory than the default are in a separate subdirectory.
-    pub save: Option<PathBuf>,
-    /// The directory of locks and maps: `CMS_RUN_DIR`, default `/run/cms`, else one of the user's own.
-    pub run: Option<PathBuf>,
-    /// The directory of the log: `CMS_STATE_DIR`, default `/var/lib/cms`, else one of the user's own.
-    pub state: Option<PathBuf>,
+    config: Option<PathBuf>,
+    save: Option<PathBuf>,
+    run: Option<PathBuf>,
+    state: Option<PathBuf>,
+}
+
+impl DirOptions {
+    /// Returns options that choose no directory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses the directory of the packages. Else it is `CMS_CONFIG_DIR`, by default `/etc/config`.
+    #[must_use]
+    pub fn config(self, path: impl Into<Option<PathBuf>>) -> Self {
+        Self { config: path.into(), ..self }
+    }
+
+    /// Chooses the directory that changes are staged in. Else it is `CMS_SAVE_DIR`, by default `/tmp/.uci` for root and
+    /// `/tmp/.uci-UID` for others; changes for another configuration directory than the default are in a subdirectory of
+    /// their own.
+    #[must_use]
+    pub fn save(self, path: impl Into<Option<PathBuf>>) -> Self {
+        Self { save: path.into(), ..self }
+    }
+
+    /// Chooses the directory of locks and maps. Else it is `CMS_RUN_DIR`, by default `/run/cms`, else one of the user's
+    /// own.
+    #[must_use]
+    pub fn run(self, path: impl Into<Option<PathBuf>>) -> Self {
+        Self { run: path.into(), ..self }
+    }
+
+    /// Chooses the directory of the log. Else it is `CMS_STATE_DIR`, by default `/var/lib/cms`, else one of the user's
+    /// own.
+    #[must_use]
+    pub fn state(self, path: impl Into<Option<PathBuf>>) -> Self {
+        Self { state: path.into(), ..self }
+    }
 }
 
 /// The directories of a store.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Dirs {
     /// The packages.
     pub config: Dir,

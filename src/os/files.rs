@@ -26,6 +26,7 @@ pub(crate) use locking::{PAUSES, Pauses, Wait};
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the system call of that name")]
+#[expect(clippy::exhaustive_enums, reason = "of a seam for tests")]
 pub enum Call {
     Open,
     Lock,

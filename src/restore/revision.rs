@@ -24,6 +24,7 @@ const LABEL: &str = "label:";
 
 /// A state of all packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a state is in the log or in an archive")]
 pub enum State {
     /// The state after a transaction.
     Revision(u64),

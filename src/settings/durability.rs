@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::settings::options::Options;
-use crate::settings::resolved::Setting;
 
 /// The failures that a commit survives once it has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Durability {
     /// A power cut: the record in the log and the text of the package are synced.
     #[default]
@@ -98,57 +97,29 @@ impl Levels {
     }
 }
 
-impl Options {
-    /// Returns the durability of commits to a package according to these options. The policy may raise it: see
-    /// [`crate::Engine::settings`].
-    #[must_use]
-    pub fn durability_of(&self, package: &str) -> Durability {
-        self.package_durability.get(package).copied().unwrap_or(self.durability)
-    }
-
-    /// Sets the durability from a text: `full`, `log` or `none` for all packages, and `PACKAGE=LEVEL` for one, separated by
-    /// commas.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the text has another form; nothing is changed then.
-    pub fn set_durability(&mut self, levels: &str) -> Result<()> {
-        let Levels { general, packages } = Levels::parse(levels)?;
-        if let Some(general) = general {
-            self.durability = general;
-            self.given.insert(Setting::Durability);
-        }
-        self.package_durability.extend(packages);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::options::Options;
 
     #[test]
     fn levels_are_for_all_packages_or_for_one() {
-        let mut options = Options::default();
-        options.set_durability("log,network=full,stats=none").expect("it is right");
-        assert_eq!(options.durability_of("dhcp"), Durability::Log);
-        assert_eq!(options.durability_of("network"), Durability::Full);
-        assert_eq!(options.durability_of("stats"), Durability::None);
-        options.set_durability("stats=log").expect("it is right");
-        assert_eq!((options.durability, options.durability_of("stats")), (Durability::Log, Durability::Log));
+        let options = Options::new().durability_levels("log,network=full,stats=none").expect("it is right");
+        let levels = |options: &Options| {
+            ["dhcp", "network", "stats"].map(|package| options.durability.of(Some(package)))
+        };
+        let (full, log, none) = (Some(Durability::Full), Some(Durability::Log), Some(Durability::None));
+        assert_eq!(levels(&options), [log, full, none]);
+        let options = options.durability_levels("stats=log").expect("it is right");
+        assert_eq!(levels(&options), [log, full, log]);
+        assert_eq!(levels(&options.package_durability("dhcp", Durability::None)), [none, full, log]);
     }
 
     #[test]
-    fn what_is_no_level_is_refused_and_changes_nothing() {
+    fn a_text_that_is_no_list_of_levels_is_refused() {
         for wrong in ["", "most", "full,", "a b=log", "network=", "=log", "none,network=ful"] {
-            let mut options = Options::default();
-            let error = options.set_durability(wrong).expect_err(wrong);
+            let error = Options::new().durability_levels(wrong).expect_err(wrong);
             assert!(error.to_string().contains("full, log or none"), "{error}");
-            assert_eq!(
-                (options.durability, options.package_durability.len()),
-                (Durability::Full, 0),
-                "{wrong}"
-            );
         }
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod durability;
 pub(crate) mod options;
 pub(crate) mod policy;
 pub(crate) mod resolved;
+pub(crate) mod seams;

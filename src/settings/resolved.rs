@@ -2,9 +2,9 @@
 //!
 //! The options of the program come before the environment. Both override the policy only if they are stricter (safe
 //! mode on, more durable, a larger log, more snapshots, texts sooner), or if the user owns the configuration
-//! directory. An option that has its default counts as not given. `verify_timeout` is always that of the policy, if
-//! the policy has one. `lock_timeout` concerns only the program that waits, so the policy sets no more than its
-//! default.
+//! directory. An option counts as given if the program has set it, even to its default. `verify_timeout` is always
+//! that of the policy, if the policy has one. `lock_timeout` concerns only the program that waits, so the policy sets
+//! no more than its default.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ use crate::settings::policy::{PACKAGE, Policy, PolicyValue};
 /// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is the option of that name in the section `store`")]
+#[non_exhaustive]
 pub enum Setting {
     SafeMode,
     Durability,
@@ -71,6 +72,7 @@ impl Setting {
 
 /// The origin of the value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SettingOrigin {
     /// It is the default.
     Default,
@@ -100,6 +102,7 @@ impl std::fmt::Display for SettingOrigin {
 
 /// The settings of a store. The module documentation describes how they are merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// Whether all writes are refused.
     pub safe_mode: bool,
@@ -140,10 +143,41 @@ impl Settings {
         self.package_durability.get(package).copied().unwrap_or(self.durability)
     }
 
+    /// Returns the value of a setting as the policy has it.
+    #[must_use]
+    pub fn text(&self, setting: Setting) -> String {
+        match setting {
+            Setting::SafeMode => if self.safe_mode { "on" } else { "off" }.to_owned(),
+            Setting::Durability => {
+                let single = self.package_durability.iter();
+                let single = single.map(|(package, level)| format!("{package}={}", level.name()));
+                [self.durability.name().to_owned()].into_iter().chain(single).collect::<Vec<_>>().join(",")
+            }
+            Setting::LogSize => size(self.log.bytes),
+            Setting::SnapshotsKeep => self.snapshots_keep.to_string(),
+            Setting::VerifyTimeout => span(self.verify_timeout),
+            Setting::TextDelay => span(self.text_delay),
+            Setting::LockTimeout => span(self.lock_timeout),
+        }
+    }
+
     /// Returns the same settings with the highest durability for all packages.
     pub(crate) fn fully_durable(&self) -> Self {
         Self { durability: Durability::Full, package_durability: BTreeMap::new(), ..self.clone() }
     }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0 => "0".to_owned(),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}M", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}k", bytes >> 10),
+        _ => bytes.to_string(),
+    }
+}
+
+fn span(span: Duration) -> String {
+    if span.subsec_nanos() == 0 { format!("{}s", span.as_secs()) } else { format!("{}ms", span.as_millis()) }
 }
 
 /// The settings that the environment has.
@@ -259,12 +293,12 @@ impl Merge<'_> {
     }
 }
 
-impl Options {
-    /// Returns the value of an option if the program has given it.
-    fn given<T: PartialEq>(&self, setting: Setting, value: T, default: &T) -> Option<(T, SettingOrigin)> {
-        (value != *default || self.given.contains(&setting)).then_some((value, SettingOrigin::Option))
-    }
+/// Returns an option with its origin, if the program has given it.
+fn given<T>(option: Option<T>) -> Option<(T, SettingOrigin)> {
+    option.map(|value| (value, SettingOrigin::Option))
+}
 
+impl Options {
     /// Merges the policy, the environment and these options.
     pub(crate) fn settings(&self, file: PathBuf, is_owner: bool, policy: &Policy) -> Settings {
         let mut wrong = Vec::new();
@@ -274,29 +308,21 @@ impl Options {
         let mut merge = Merge { file, is_owner, origins: &mut origins };
         let asked = environment.safe_mode.map(|on| (on, from(Setting::SafeMode)));
         let safe_mode = merge.decide(Setting::SafeMode, asked, policy.safe_mode.as_ref(), |a, b| a >= b);
-        let general = self.given(Setting::Durability, self.durability, &Durability::default());
-        let own =
-            Levels { general: general.map(|(level, _)| level), packages: self.package_durability.clone() };
-        let asked = match (own.is_none(), environment.durability) {
-            (false, _) => Some((own, SettingOrigin::Option)),
-            (true, Some(levels)) => Some((levels, from(Setting::Durability))),
-            (true, None) => None,
-        };
+        let asked = given(Some(self.durability.clone()).filter(|levels| !levels.is_none()))
+            .or_else(|| environment.durability.map(|levels| (levels, from(Setting::Durability))));
         let (durability, package_durability) = merge.durability(asked.as_ref(), policy.durability.as_ref());
-        let asked = self
-            .given(Setting::LogSize, self.log.bytes, &Limits::default().bytes)
-            .or_else(|| environment.log_size.map(|size| (size, from(Setting::LogSize))));
+        let asked =
+            given(self.log_size).or_else(|| environment.log_size.map(|size| (size, from(Setting::LogSize))));
         let bytes = merge.decide(Setting::LogSize, asked, policy.log_size.as_ref(), |a, b| a >= b);
-        let asked = self.given(Setting::SnapshotsKeep, self.snapshots_keep, &SNAPSHOTS_KEEP);
+        let asked = given(self.snapshots_keep);
         let keep = merge.decide(Setting::SnapshotsKeep, asked, policy.snapshots_keep.as_ref(), |a, b| a >= b);
-        let asked = self.given(Setting::TextDelay, self.text_delay, &TEXT_DELAY);
+        let asked = given(self.text_delay);
         let text_delay = merge.decide(Setting::TextDelay, asked, policy.text_delay.as_ref(), |a, b| a <= b);
-        let asked = self.given(Setting::VerifyTimeout, self.verify_timeout, &crate::os::caller::TIMEOUT);
-        let asked = asked.filter(|_| policy.verify_timeout.is_none());
+        let asked = given(self.verify_timeout).filter(|_| policy.verify_timeout.is_none());
         let verify =
             merge.decide(Setting::VerifyTimeout, asked, policy.verify_timeout.as_ref(), |_, _| false);
         let patience = crate::os::caller::default_patience();
-        let asked = self.given(Setting::LockTimeout, self.lock_timeout, &patience);
+        let asked = given(self.lock_timeout);
         // A command that runs for a verifier does not wait, unless the option is given.
         let ruled = policy.lock_timeout.as_ref().filter(|_| asked.is_none() && !patience.is_zero());
         let lock_timeout = merge.decide(Setting::LockTimeout, asked, ruled, |_, _| true);
@@ -305,7 +331,7 @@ impl Options {
             safe_mode: safe_mode.unwrap_or(false),
             durability,
             package_durability,
-            log: Limits { bytes: bytes.unwrap_or(Limits::default().bytes), ..self.log },
+            log: Limits { bytes: bytes.unwrap_or(Limits::default().bytes), ..self.log_limits() },
             snapshots_keep: keep.unwrap_or(SNAPSHOTS_KEEP),
             verify_timeout: verify.unwrap_or(crate::os::caller::TIMEOUT),
             text_delay: text_delay.unwrap_or(TEXT_DELAY),

@@ -50,6 +50,7 @@ pub use verifier::Verifier;
 
 /// The answer of one verifier to a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verdict {
     /// The verifier.
     pub verifier: Subscriber,
@@ -59,6 +60,7 @@ pub struct Verdict {
 
 /// The effects that a commit would have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Preview {
     /// The answers of the verifiers that it concerns.
     pub verdicts: Vec<Verdict>,

@@ -33,6 +33,7 @@ pub enum EventKind {
 
 /// A change of one key.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Changed<'e> {
     /// The package.
     pub package: &'e str,

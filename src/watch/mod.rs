@@ -59,10 +59,10 @@ enum Wait {
 /// # let dir = tempfile::tempdir()?;
 /// # std::fs::create_dir(dir.path().join("config"))?;
 /// # std::fs::write(dir.path().join("config/network"), "config interface 'lan'\n\toption ipaddr '10.0.0.1'\n")?;
-/// # let path = |name: &str| Some(dir.path().join(name));
-/// # let dirs = cms::Dirs::choose(cms::DirOptions { config: path("config"), save: path("save"), run: path("run"),
-/// #     state: path("state") });
-/// # let options = cms::Options { dirs, ..cms::Options::default() };
+/// # let path = |name: &str| dir.path().join(name);
+/// # let dirs = cms::DirOptions::new().config(path("config")).save(path("save"));
+/// # let dirs = cms::Dirs::choose(dirs.run(path("run")).state(path("state")));
+/// # let options = cms::Options::new().dirs(dirs);
 /// let store = cms::Store::open(options)?;
 /// let mut watch = store.watch("network.*.ipaddr", None)?;
 /// let mut transaction = store.begin()?;

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cms::files::Call;
-use cms::log::Limits;
+use cms::testing::{Call, Seams as _};
 use cms::{ArchiveInfo, Durability, Engine, Error, Options, Store};
 
 use crate::support::dice::Dice;
 use crate::support::fixture::Fixture;
 use crate::support::probes::before;
 use crate::support::sandbox::Sandbox;
+use crate::support::scenario::LOG_SIZE;
 
 thread_local! {
     /// The time of the store's clock, in seconds.
@@ -27,7 +27,7 @@ fn clock() -> SystemTime {
 }
 
 const HOUR: u64 = 60 * 60;
-const SMALL: Limits = Limits { bytes: 256 << 10, age: None, records: None };
+const SMALL: u64 = 256 << 10;
 
 fn fixture() -> Fixture {
     Fixture::in_memory(&[
@@ -37,7 +37,7 @@ fn fixture() -> Fixture {
 }
 
 fn options(fixture: &Fixture) -> Options {
-    Options { log: SMALL, time: clock, durability: Durability::None, ..fixture.options() }
+    fixture.options().log_size(SMALL).time(clock).durability(Durability::None)
 }
 
 /// Commits values of about a kilobyte, one every hour.
@@ -124,7 +124,7 @@ fn automatic_snapshots_are_few_at_most_one_a_day_and_no_other_file_is_touched() 
         };
         assert!(all.iter().all(named), "{all:?}");
         let total: u64 = all.iter().map(|info| info.size).sum();
-        assert!(total <= SMALL.bytes / 8, "{total}");
+        assert!(total <= SMALL / 8, "{total}");
         let (before, timed): (Vec<_>, Vec<_>) = all.iter().partition(|info| info.label.ends_with("-before"));
         assert!(
             before.len() == 4.min(usize::try_from(round).expect("small") + 1) && timed.len() <= 8,
@@ -161,7 +161,7 @@ fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
             Some(_) => Ok(usize::MAX),
         }
     });
-    let live = Store::open(Options { files, ..options(&fixture) }).expect("opens");
+    let live = Store::open(options(&fixture).files(files)).expect("opens");
     busy_hours(&live, 0..200);
     let store = live.engine();
     store
@@ -227,8 +227,14 @@ fn the_command_lists_automatic_snapshots_and_takes_them_for_revisions() {
 fn records_that_are_too_old_or_too_many_go_though_there_is_room() {
     let kept = |age: Option<Duration>, records: Option<u64>| {
         let fixture = fixture();
-        let log = Limits { age, records, ..Limits::default() };
-        let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
+        let mut options = options(&fixture).log_size(LOG_SIZE);
+        if let Some(age) = age {
+            options = options.log_age(age);
+        }
+        if let Some(records) = records {
+            options = options.log_records(records);
+        }
+        let live = Store::open(options).expect("opens");
         busy_hours(&live, 0..300);
         let found = live.engine().audit().verify_log().expect("readable");
         let oldest = live.engine().history().transaction(found.first + 1).expect("kept").time / 1_000_000;
@@ -279,8 +285,7 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
     let packages = router();
     let named: Vec<(&str, &str)> = packages.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let fixture = Fixture::in_memory(&named);
-    let log = Limits { bytes, ..Limits::default() };
-    let live = Store::open(Options { log, ..options(&fixture) }).expect("opens");
+    let live = Store::open(options(&fixture).log_size(bytes)).expect("opens");
     live.engine().archives().label("mine").expect("kept");
     let (dir, start, mut dice, mut most) = (log_dir(&fixture), CLOCK.get(), Dice(0x5eed), 0);
     for number in 0..commits {
@@ -321,11 +326,7 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
 #[test]
 fn they_are_made_as_well_where_texts_follow_later() {
     let fixture = fixture();
-    let later = Options {
-        durability: Durability::Log,
-        text_delay: Duration::from_secs(100_000),
-        ..options(&fixture)
-    };
+    let later = options(&fixture).durability(Durability::Log).text_delay(Duration::from_secs(100_000));
     let live = Store::open(later).expect("opens");
     for hour in 0..700 {
         busy_hours(&live, hour..hour + 1);

@@ -174,10 +174,9 @@ fn a_key_that_was_changed_while_changes_were_gathered_is_a_conflict_and_nothing_
     let set = |option: &str, value: &str| {
         Delta::new(DeltaKind::Set, b"lan", Some(option.as_bytes()), Some(value.as_bytes()))
     };
-    let gather = |deltas: &[Delta]| Unstaged {
-        place: place.clone(),
-        before: store.packages().load(b"network").expect("loads").package,
-        deltas: deltas.to_vec(),
+    let gather = |deltas: &[Delta]| {
+        let before = store.packages().load(b"network").expect("loads").package;
+        Unstaged::new(place.clone(), before, deltas.to_vec())
     };
     let (on_a, on_b) = (gather(&[set("a", "1")]), gather(&[set("b", "1")]));
     store.staging().stage(&place, &[set("a", "2")]).expect("staged");

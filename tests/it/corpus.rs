@@ -35,7 +35,7 @@ fn every_real_file_survives_parse_and_print_byte_by_byte() {
     for file in files(&corpus) {
         let text = std::fs::read(&file).expect("a file");
         for dialect in [Dialect::Cms, Dialect::Uci] {
-            let options = ParseOptions { dialect, ..ParseOptions::default() };
+            let options = ParseOptions::new().dialect(dialect);
             let package =
                 parse(b"pkg", Arc::new(text.clone()), &options).expect("a real file parses").package;
             assert!(render(&package, &options).expect("rendered") == text, "{}", file.display());
@@ -70,13 +70,10 @@ fn one_set_and_commit_changes_or_adds_exactly_one_line() {
     let Some(corpus) = corpus() else { return };
     let dir = tempfile::tempdir().expect("a directory");
     let path = |name: &str| Some(dir.path().join(name));
-    let dirs = Dirs::choose(DirOptions {
-        config: path(""),
-        save: path("save"),
-        run: path("run"),
-        state: path("state"),
-    });
-    let store = Engine::new(Options { dirs, ..Options::default() });
+    let dirs = Dirs::choose(
+        DirOptions::new().config(path("")).save(path("save")).run(path("run")).state(path("state")),
+    );
+    let store = Engine::new(Options::new().dirs(dirs));
     for file in files(&corpus) {
         let before = std::fs::read(&file).expect("a file");
         std::fs::write(dir.path().join("pkg"), &before).expect("copied");

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use cms::files::Call;
-use cms::{Delta, DeltaKind, Engine, Form, Options, Store};
+use cms::testing::{Call, Seams as _};
+use cms::{Delta, DeltaKind, Engine, Form, Store};
 
 use crate::support::fixture::{Fixture, get};
 use crate::support::probes::{EIO, ENOSPC, Fail};
@@ -202,7 +202,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
                 made == call && path.components().any(|part| part.as_os_str() == "run")
             };
             let files = Arc::new(Fail::when(in_run).with(error)).files();
-            let failing = Options { files, ..fixture.options() };
+            let failing = fixture.options().files(files);
             let live = Store::open(failing.clone()).expect("opens");
             let what = format!("{call:?} {error}");
             assert_answers(&live, &what);
@@ -218,7 +218,7 @@ fn a_call_that_fails_in_the_run_directory_costs_no_answer() {
             // The same with a map that existed before, and is outdated now.
             let (fixture, _) = mapped();
             fixture.write("p", &TEXT.replace("static", "dhcp"));
-            let failing = Options { dirs: fixture.options().dirs, ..failing };
+            let failing = failing.dirs(fixture.dirs());
             let live = Store::open(failing).expect("opens");
             assert_eq!(get(&live, "p.lan.proto").as_deref(), Some("dhcp"), "{what}");
             fixture.write("p", TEXT);

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files};
-use cms::log::{Content, Kind, Limits};
+use cms::log::{Content, Kind};
+use cms::testing::{Call, Files, Seams as _};
 use cms::{Durability, Engine, Form, Options, Store};
 
 use crate::support::fixture::{Fixture, get};
@@ -21,7 +21,7 @@ fn fixture() -> Fixture {
 }
 
 fn later(fixture: &Fixture, text_delay: Duration) -> Options {
-    Options { durability: Durability::Log, text_delay, ..fixture.options() }
+    fixture.options().durability(Durability::Log).text_delay(text_delay)
 }
 
 fn open(fixture: &Fixture) -> Store {
@@ -213,7 +213,7 @@ fn of_a_key_that_both_have_changed_the_file_decides_and_the_log_tells() {
 #[test]
 fn many_commits_go_through_many_segments_and_write_few_texts() {
     let fixture = fixture();
-    let options = Options { log: Limits { bytes: 256 << 10, ..Limits::default() }, ..later(&fixture, NEVER) };
+    let options = later(&fixture, NEVER).log_size(256 << 10);
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     let inode = || {
@@ -294,8 +294,7 @@ fn stores_that_do_so_go_on_from_each_other_without_the_text() {
 #[test]
 fn packages_have_levels_of_their_own() {
     let fixture = fixture();
-    let mut options = later(&fixture, NEVER);
-    options.set_durability("full,network=log").expect("it is right");
+    let options = later(&fixture, NEVER).durability_levels("full,network=log").expect("it is right");
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
@@ -314,7 +313,7 @@ fn packages_have_levels_of_their_own() {
 #[test]
 fn without_maps_that_others_can_see_the_text_is_written_at_once() {
     let fixture = fixture();
-    let live = Store::open(Options { private_maps: true, ..later(&fixture, NEVER) }).expect("opens");
+    let live = Store::open(later(&fixture, NEVER).private_maps(true)).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("1"));
@@ -387,7 +386,7 @@ fn a_full_disk_leaves_the_text_for_later_and_the_commit_made() {
     let config = fixture.path("config");
     let is_write = move |call, path: &Path| call == Call::Write && path.starts_with(&config);
     let full = Arc::new(Fail::when(is_write).with(ENOSPC).disarmed());
-    let options = Options { files: full.files(), ..later(&fixture, NEVER) };
+    let options = later(&fixture, NEVER).files(full.files());
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.a").as_deref(), Some("0"));
     set(&live, "network.lan.a", "1");
@@ -411,10 +410,9 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
     std::fs::create_dir(root.path().join("config")).expect("made");
     std::fs::write(root.path().join("config/p"), format!("config s 's'\n{options}")).expect("written");
     // Short segments, so that texts are put in place again and again while others begin transactions.
-    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
-    let options = crate::support::oracle::options(root.path(), Files::default(), limits);
+    let options = crate::support::oracle::options(root.path(), Files::default(), 256 << 10);
     let lock_timeout = Duration::from_secs(60);
-    let live = Store::open(Options { durability: Durability::Log, lock_timeout, ..options }).expect("opens");
+    let live = Store::open(options.durability(Durability::Log).lock_timeout(lock_timeout)).expect("opens");
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let live = live.clone();
@@ -433,8 +431,7 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
 #[test]
 fn repair_puts_texts_in_place_before_it_sets_a_damaged_log_aside() {
     let fixture = fixture();
-    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
-    let options = Options { log: limits, ..later(&fixture, NEVER) };
+    let options = later(&fixture, NEVER).log_size(256 << 10);
     let live = Store::open(options.clone()).expect("opens");
     for round in 0..200 {
         set(&live, "network.lan.mtu", &format!("{round} ").repeat(if round < 199 { 300 } else { 1 }));

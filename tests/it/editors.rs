@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cms::files::{Call, Files};
+use cms::testing::{Call, Files};
 use cms::{Delta, DeltaKind, Durability, Error, Form};
 
 use crate::support::fixture::Fixture;
 use crate::support::probes::before;
-use crate::support::scenario::LIMITS;
+use crate::support::scenario::LOG_SIZE;
 use crate::support::world::World;
 
 /// Saves one package like an editor at the moment another is placed, and has the next sync of the directory fail: that
@@ -57,7 +57,7 @@ const TEXT: &str = "config s 's'\n\toption v '1' # kept\n\tlist l 'one'\n";
 
 fn fixture() -> (Fixture, World) {
     let fixture = Fixture::in_memory(&[("alpha", TEXT), ("beta", TEXT), ("gamma", TEXT)]);
-    let world = World::at(fixture.dir.path(), LIMITS);
+    let world = World::at(fixture.dir.path(), LOG_SIZE);
     world.actor().note_edits().expect("noted");
     (fixture, world)
 }

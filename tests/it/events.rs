@@ -9,7 +9,7 @@ pub use processes::role;
 
 use std::time::Duration;
 
-use cms::log::{Content, Kind, Limits};
+use cms::log::{Content, Kind};
 use cms::{Durability, Error, Event, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -141,8 +141,7 @@ fn a_watch_continues_where_another_has_ended() {
 #[test]
 fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
     let fixture = fixture();
-    let mut options = fixture.options();
-    options.durability = Durability::None;
+    let options = fixture.options().durability(Durability::None);
     let live = Store::open(options).expect("opens");
     let first = set(&live, &[("network.lan.mtu", "0")]);
     let mut slow = live.watch("network", Some(first)).expect("opens");
@@ -165,9 +164,7 @@ fn a_watch_that_falls_behind_twice_is_told_nothing_twice() {
 #[test]
 fn what_the_log_does_not_keep_is_told_as_too_old_and_the_watch_goes_on() {
     let fixture = fixture();
-    let mut options = fixture.options();
-    options.log = Limits { bytes: 256 << 10, age: None, records: None };
-    options.durability = Durability::None;
+    let options = fixture.options().log_size(256 << 10).durability(Durability::None);
     let live = Store::open(options).expect("opens");
     let first = set(&live, &[("network.lan.mtu", "0")]);
     let mut slow = live.watch("network", Some(first)).expect("opens");
@@ -254,8 +251,7 @@ fn events_are_merged_on_request() {
 #[test]
 fn without_a_run_directory_commits_are_found_by_looking() {
     let fixture = fixture();
-    let mut options = fixture.options();
-    options.private_maps = true;
+    let options = fixture.options().private_maps(true);
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("1500"));
     let mut watch = live.watch("network", None).expect("opens");

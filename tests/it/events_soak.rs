@@ -13,7 +13,7 @@ use std::process::Child;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cms::log::{Content, Limits};
+use cms::log::Content;
 use cms::{Durability, Error, Event, Options, Store, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -57,14 +57,12 @@ fn fixture(writers: usize) -> Fixture {
 }
 
 fn options(dir: &Path, bytes: usize) -> Options {
-    Options {
-        dirs: dirs(dir),
-        log: Limits { bytes: bytes as u64, age: None, records: None },
-        durability: Durability::None,
+    Options::new()
+        .dirs(dirs(dir))
+        .log_size(bytes as u64)
+        .durability(Durability::None)
         // If a dropped segment has the base of a text, the whole log is read again with the lock held.
-        lock_timeout: Duration::from_secs(600),
-        ..Options::default()
-    }
+        .lock_timeout(Duration::from_secs(600))
 }
 
 /// A log that keeps only a part of the records, so that segments are made and dropped all the time.

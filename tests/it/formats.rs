@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cms::format::uci::Uci;
-use cms::format::{Format, ParseError, ParseOptions, Part};
+use cms::testing::format::uci::Uci;
+use cms::testing::format::{Format, ParseError, ParseOptions, Part};
 use cms::text::Dialect;
 use cms::{Delta, DeltaKind, Error, Package, Value};
 use proptest::prelude::*;
@@ -14,13 +14,13 @@ use crate::support::line_format::{EMPTY, ESCAPE, Lines, NO_SECTION, NO_VALUE, TW
 const FORMATS: [&dyn Format; 2] = [&Uci, &Lines];
 
 fn read(format: &dyn Format, text: &[u8]) -> Package {
-    let read = format.read(b"n", Arc::new(text.to_vec()), &ParseOptions::default());
+    let read = format.read(b"n", Arc::new(text.to_vec()), &ParseOptions::new());
     read.unwrap_or_else(|error| panic!("{}: {error}: {}", format.name(), String::from_utf8_lossy(text)))
         .package
 }
 
 fn rewrite(format: &dyn Format, original: &Package, edited: &Package) -> Vec<u8> {
-    let written = format.rewrite(original, edited, &ParseOptions::default());
+    let written = format.rewrite(original, edited, &ParseOptions::new());
     let written = written.unwrap_or_else(|error| panic!("{}: {error}", format.name()));
     assert_eq!(&written, edited, "{}: rewritten text reads as something else", format.name());
     assert_eq!(&read(format, written.source()), edited, "{}", format.name());
@@ -28,7 +28,7 @@ fn rewrite(format: &dyn Format, original: &Package, edited: &Package) -> Vec<u8>
 }
 
 fn fault(format: &dyn Format, text: &[u8]) -> ParseError {
-    match format.read(b"n", Arc::new(text.to_vec()), &ParseOptions::default()) {
+    match format.read(b"n", Arc::new(text.to_vec()), &ParseOptions::new()) {
         Err(Error::Parse(error)) => *error,
         other => panic!("{}: {other:?}", format.name()),
     }
@@ -160,7 +160,7 @@ fn an_error_names_line_column_and_reason() {
 
 #[test]
 fn lenient_reading_skips_faulty_lines_and_lists_them() {
-    let options = ParseOptions { strict: false, ..ParseOptions::default() };
+    let options = ParseOptions::new().strict(false);
     for (format, text) in [
         (FORMATS[0], "config a 'x'\nbroken\n\toption o '1'\nbroken too\n\toption p '2'\n"),
         (FORMATS[1], "x=a\nbroken\nx.o=1\nbroken too\nx.p=2\n"),
@@ -181,7 +181,7 @@ fn progress_ends_with_the_whole_text() {
     for (format, text) in texts() {
         let last = std::cell::Cell::new((0, 0));
         let progress = |read, all| last.set((read, all));
-        let options = ParseOptions { progress: Some(&progress), ..ParseOptions::default() };
+        let options = ParseOptions::new().progress(&progress);
         format.read(b"n", Arc::new(text.into()), &options).expect("read");
         assert_eq!(last.get(), (text.len(), text.len()), "{}", format.name());
     }
@@ -213,7 +213,7 @@ fn a_name_that_an_anonymous_section_would_get_is_refused() {
         ] {
             package.apply(&change, Dialect::Cms).expect("a change that applies");
         }
-        let refused = format.rewrite(&original, &package, &ParseOptions::default());
+        let refused = format.rewrite(&original, &package, &ParseOptions::new());
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{}: {refused:?}", format.name());
     }
 }
@@ -309,7 +309,7 @@ fn with_comments(format: &dyn Format, text: &[u8], at: &[usize]) -> Vec<u8> {
         let start = starts[at % starts.len()];
         let mut with = text.clone();
         with.splice(start..start, format!("# comment {number}\n\n").into_bytes());
-        let same = format.read(b"n", Arc::new(with.clone()), &ParseOptions::default());
+        let same = format.read(b"n", Arc::new(with.clone()), &ParseOptions::new());
         if same.is_ok_and(|read| read.package == package) {
             text = with;
         }
@@ -404,7 +404,7 @@ proptest! {
         prop_oneof![3 => select(b"config option list 'x'\"\\\n\t=.@[]#;a".to_vec()), 1 => any::<u8>()], 0..80
     )) {
         for format in FORMATS {
-            match format.read(b"n", Arc::new(text.clone()), &ParseOptions::default()) {
+            match format.read(b"n", Arc::new(text.clone()), &ParseOptions::new()) {
                 Ok(parsed) => {
                     prop_assert!(parsed.errors.is_empty());
                     prop_assert_eq!(rewrite(format, &parsed.package, &parsed.package.clone()), text.clone());
@@ -416,7 +416,7 @@ proptest! {
                 }
                 Err(error) => prop_assert!(false, "{}", error),
             }
-            let options = ParseOptions { strict: false, ..ParseOptions::default() };
+            let options = ParseOptions::new().strict(false);
             let _ = format.read(b"n", Arc::new(text.clone()), &options);
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cms::files::{Call, Files, Probe};
-use cms::{Error, Options, Store};
+use cms::testing::{Call, Files, Probe, Seams as _};
+use cms::{Error, Store};
 
 use crate::support::fixture::{Fixture, get};
 use crate::support::probes::{Fail, Trace, before};
@@ -29,7 +29,7 @@ const THREADS: usize = 12;
 const COMMITS: usize = 10;
 
 fn open(fixture: &Fixture, probe: Arc<dyn Probe>) -> Store {
-    Store::open(Options { files: slow(probe), ..fixture.options() }).expect("opens")
+    Store::open(fixture.options().files(slow(probe))).expect("opens")
 }
 
 /// Makes placing the texts of a package fail, once it is armed.

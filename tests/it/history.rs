@@ -3,8 +3,8 @@
 mod confirm;
 mod tampering;
 
-use cms::log::{Kind, Limits, What};
-use cms::{Archive, Delta, DeltaKind, Engine, Error, Form, Key, Options};
+use cms::log::{Kind, What};
+use cms::{Archive, Delta, DeltaKind, Engine, Error, Form, Key};
 use proptest::prelude::*;
 
 use crate::support::fixture::Fixture;
@@ -209,9 +209,9 @@ fn a_change_by_hand_is_told_with_what_was_there_before() {
 fn without_a_place_for_the_log_commits_work_and_say_nothing_of_history() {
     let fixture = fixture();
     std::fs::write(fixture.path("state"), "a file").expect("written");
-    let mut options = fixture.options();
-    options.dirs.state = None;
-    let store = Engine::new(options);
+    let mut dirs = fixture.dirs();
+    dirs.state = None;
+    let store = Engine::new(fixture.options().dirs(dirs));
     set(&store, &[("network", "lan", "a", "1")]);
     assert!(texts(&fixture)[0].contains("option a '1'"));
     assert!(matches!(store.history().changes(None, 1), Err(Error::Missing(cms::Missing::Log))));
@@ -265,8 +265,7 @@ fn a_snapshot_brings_back_exactly_what_was_and_refuses_what_was_changed() {
 #[test]
 fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let fixture = fixture();
-    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
-    let store = Engine::new(Options { log: limits, ..fixture.options() });
+    let store = Engine::new(fixture.options().log_size(256 << 10));
     store.archives().label("at-first").expect("kept");
     let before = texts(&fixture);
     // A change of a line of one kilobyte makes a record of four.

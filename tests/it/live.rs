@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cms::files::Call;
 use cms::log::Content;
 use cms::map::MapValue;
-use cms::{Delta, DeltaKind, Durability, Engine, Error, Form, Options, Snapshot, Store};
+use cms::testing::{Call, Seams as _};
+use cms::{Delta, DeltaKind, Durability, Engine, Error, Form, Snapshot, Store};
 
 use crate::support::fixture::{Fixture, get, show};
 use crate::support::probes::{Fail, Trace};
@@ -214,7 +214,7 @@ fn without_a_run_directory_everything_works_in_private() {
 fn a_package_that_a_snapshot_has_missed_stays_missing_in_it() {
     for private_maps in [false, true] {
         let fixture = Fixture::new(&[("network", NETWORK)]);
-        let live = Store::open(Options { private_maps, ..fixture.options() }).expect("opens");
+        let live = Store::open(fixture.options().private_maps(private_maps)).expect("opens");
         let snapshot = live.snapshot().expect("opens");
         let late = |snapshot: &Snapshot| snapshot.get(b"late.s.a").expect("readable").map(show);
         assert_eq!(late(&snapshot), None);
@@ -256,7 +256,7 @@ fn maps_grow_and_are_compacted_while_snapshots_keep_what_they_see() {
 #[test]
 fn a_commit_that_needs_a_larger_map_than_allowed_is_refused() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
-    let live = Store::open(Options { map_limit: Some(8192), ..fixture.options() }).expect("opens");
+    let live = Store::open(fixture.options().map_limit(8192)).expect("opens");
     assert!(get(&live, "network.lan.ipaddr").is_some());
     let mut transaction = live.begin().expect("few are open");
     transaction.set(b"network.lan.big", "x".repeat(9000).as_bytes()).expect("set");
@@ -353,7 +353,7 @@ fn a_commit_that_may_not_survive_a_power_cut_is_in_place_as_a_whole_and_seen() {
         let system = "config system 's'\n\toption a '1'\n";
         let fixture = Fixture::new(&[("network", NETWORK), ("system", system)]);
         let no_sync = Arc::new(Fail::when(|call, path| call == Call::SyncDir && path.ends_with("config")));
-        let options = Options { files: no_sync.files(), private_maps, ..fixture.options() };
+        let options = fixture.options().files(no_sync.files()).private_maps(private_maps);
         let live = Store::open(options).expect("opens");
         assert_eq!(get(&live, "network.lan.proto").as_deref(), Some("static"));
         assert_eq!(get(&live, "system.s.a").as_deref(), Some("1"));
@@ -374,7 +374,7 @@ fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
     for durability in [Durability::None, Durability::Full] {
         let fixture = Fixture::in_memory(&[("n", "config a 'x'\n\toption o '1' # kept\n")]);
         let syncs = Trace::of(|call, _| matches!(call, Call::Sync | Call::SyncDir));
-        let options = Options { durability, files: syncs.files(), ..fixture.options() };
+        let options = fixture.options().durability(durability).files(syncs.files());
         let live = Store::open(options).expect("opens");
         let commit = |value: usize| {
             let mut transaction = live.begin().expect("few are open");
@@ -402,7 +402,7 @@ fn a_commit_that_need_not_survive_a_power_cut_syncs_only_the_new_text() {
 fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     for map_limit in [1, 1000, 4096, 8192, 20_000] {
-        let live = Store::open(Options { map_limit: Some(map_limit), ..fixture.options() }).expect("opens");
+        let live = Store::open(fixture.options().map_limit(map_limit)).expect("opens");
         let before = live.get(b"network.lan.ipaddr", show);
         for value in ["1", &"2".repeat(300), &"3".repeat(3000), &"4".repeat(30_000)] {
             let mut transaction = live.begin().expect("few are open");
@@ -425,7 +425,7 @@ fn a_limit_below_what_any_map_takes_refuses_commits_and_loses_nothing() {
 fn a_text_that_was_read_early_is_read_once_more_and_then_known_by_its_times() {
     let fixture = Fixture::new(&[("network", NETWORK)]);
     let reads = Trace::of(|call, path| call == Call::Read && path.ends_with("config/network"));
-    let options = Options { files: reads.files(), ..fixture.options() };
+    let options = fixture.options().files(reads.files());
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     std::thread::sleep(std::time::Duration::from_millis(100));

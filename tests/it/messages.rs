@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cms::files::Call;
+use cms::testing::{Call, Seams as _};
 use cms::{Engine, Error, Missing};
 
 use crate::support::fixture::Fixture;
@@ -208,13 +208,12 @@ fn what_needs_the_log_says_why_it_cannot_be_written() {
             Some(std::time::Duration::from_secs(600)),
         )
         .expect("committed");
-    let mut options = fixture.options();
     // The file system of the log has become read-only.
     let state = fixture.path("state");
     let is_lock =
         move |call, path: &Path| call == Call::Open && path.starts_with(&state) && path.ends_with("lock");
-    options.files = Arc::new(Fail::when(is_lock).with(EROFS)).files();
-    let stuck = Engine::new(options);
+    let files = Arc::new(Fail::when(is_lock).with(EROFS)).files();
+    let stuck = Engine::new(fixture.options().files(files));
     let read_only =
         |error: Error| matches!(error, Error::Io { source, .. } if source.raw_os_error() == Some(EROFS));
     assert!(read_only(stuck.history().undo(3, None).expect_err("refused")));

@@ -21,7 +21,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cms::log::Limits;
 use cms::{DirOptions, Dirs, Engine, Error, Options, Store};
 use tempfile::TempDir;
 
@@ -78,9 +77,8 @@ fn options(root: &Path, is_other: bool) -> Options {
     // Each user also has a save directory of his own.
     let (save, run, state) =
         if is_other { ("save-other", "run-other", "state-other") } else { ("save", "run", "state") };
-    let wanted = DirOptions { config: path("config"), save: path(save), run: path(run), state: path(state) };
-    let log = Limits { bytes: LOG_BYTES, ..Limits::default() };
-    Options { dirs: Dirs::choose(wanted), log, lock_timeout: Duration::from_secs(60), ..Options::default() }
+    let wanted = DirOptions::new().config(path("config")).save(path(save)).run(path(run)).state(path(state));
+    Options::new().dirs(Dirs::choose(wanted)).log_size(LOG_BYTES).lock_timeout(Duration::from_secs(60))
 }
 
 fn number(live: &Store, key: &str) -> cms::Result<u64> {
@@ -98,9 +96,8 @@ pub fn role(role: &str) {
     let (package, how) = WRITERS[writer];
     let root = PathBuf::from(std::env::var_os(DIR).expect("it is told"));
     let round: u64 = std::env::var(SECONDS).expect("it is told").parse().expect("a number");
-    let mut options = options(&root, how == How::Other);
-    options.set_durability(level).expect("a level");
-    options.text_delay = Duration::from_millis(200);
+    let options = options(&root, how == How::Other).durability_levels(level).expect("a level");
+    let options = options.text_delay(Duration::from_millis(200));
     let live = Store::open(options).expect("opens");
     let (key, mut out) = (format!("{package}.w{writer}.n"), std::io::stdout());
     let mut say = |what: &str| writeln!(out, "said {what}").and_then(|()| out.flush()).expect("said");

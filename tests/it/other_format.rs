@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cms::format::Format;
 use cms::log::{Record, What};
+use cms::testing::Seams as _;
+use cms::testing::format::Format;
 use cms::{Delta, DeltaKind, Durability, Engine, Error, Event, Form, Options, Store, Value};
 
 use crate::support::fixture::{Fixture, get};
@@ -18,7 +19,7 @@ fn fixture() -> Fixture {
 }
 
 fn options(fixture: &Fixture) -> Options {
-    Options { format: &Lines, ..fixture.options() }
+    fixture.options().format(&Lines)
 }
 
 fn engine(fixture: &Fixture) -> Engine {
@@ -70,7 +71,7 @@ fn a_map_shows_the_package() {
     assert_eq!(get(&store, "network.wan.note").as_deref(), Some("two\nlines"));
     assert_eq!(get(&store, "network.lan").as_deref(), Some("interface"));
     assert_eq!(get(&store, "network.lan.missing"), None);
-    let private = Store::open(Options { private_maps: true, ..options(&fixture) }).expect("opens");
+    let private = Store::open(options(&fixture).private_maps(true)).expect("opens");
     assert_eq!(get(&private, "network.wan.note").as_deref(), Some("two\nlines"));
 }
 
@@ -194,7 +195,7 @@ fn earlier_states_come_back_byte_for_byte() {
 #[test]
 fn an_unconfirmed_commit_is_rolled_back() {
     let fixture = fixture();
-    let engine = Engine::new(Options { guards: cms::Guards::Nobody, ..options(&fixture) });
+    let engine = Engine::new(options(&fixture).guards(cms::Guards::Nobody));
     let place = stage(&engine, &[delta(DeltaKind::Set, "lan", Some("ipaddr"), Some("10.0.0.2"))]);
     engine.commit_together(&[place], Form::Lossless, Some(Duration::from_millis(100))).expect("committed");
     assert_eq!(fixture.text("network"), TEXT.replace("10.0.0.1", "10.0.0.2"));
@@ -254,17 +255,16 @@ fn snapshots_and_backups_hold_the_texts() {
 #[test]
 fn texts_may_follow_later_than_the_log() {
     let fixture = fixture();
-    let later =
-        Options { durability: Durability::Log, text_delay: Duration::from_secs(3600), ..options(&fixture) };
+    let later = options(&fixture).durability(Durability::Log).text_delay(Duration::from_secs(3600));
     let store = Store::open(later).expect("opens");
     assert_eq!(get(&store, "network.lan.ipaddr").as_deref(), Some("10.0.0.1"));
     set(&store, "network.lan.ipaddr", "10.0.0.2");
     set(&store, "network.wan.note", "x\ny");
     assert_eq!(fixture.text("network"), TEXT, "the text is to follow");
     // Another store of the same configuration with another log reads the map of the first.
-    let mut elsewhere = options(&fixture);
-    elsewhere.dirs.state = None;
-    let loaded = Engine::new(elsewhere).packages().load(b"network").expect("loaded");
+    let mut dirs = fixture.dirs();
+    dirs.state = None;
+    let loaded = Engine::new(options(&fixture).dirs(dirs)).packages().load(b"network").expect("loaded");
     assert_eq!(loaded.package.get(b"lan", b"ipaddr"), Some(Value::String(b"10.0.0.2")));
     assert_eq!(loaded.package.get(b"wan", b"note"), Some(Value::String(b"x\ny")));
     store.flush().expect("in place");

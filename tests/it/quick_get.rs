@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use cms::testing::Seams as _;
 use cms::{Durability, Engine, Options, Store, Value};
 
 use crate::corpus;
@@ -20,7 +21,7 @@ const LARGE: u64 = 48 * 1024;
 /// values that the short way has found.
 fn compare(root: &Path) -> usize {
     let (dirs, mut found) = (dirs(root), 0);
-    let engine = Engine::new(Options { dirs: dirs.clone(), ..Options::default() });
+    let engine = Engine::new(Options::new().dirs(dirs.clone()));
     for package in engine.packages().list().expect("readable") {
         let loaded = engine.packages().load_good(package.as_bytes());
         let mut keys = vec![(b"none".to_vec(), b"none".to_vec())];
@@ -215,8 +216,7 @@ fn options_that_only_name_directories_keep_the_short_way_and_others_are_understo
 #[test]
 fn a_text_that_is_behind_the_log_is_put_in_place_first() {
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption ipaddr '0'\n")]);
-    let options =
-        Options { durability: Durability::Log, text_delay: Duration::from_secs(1000), ..fixture.options() };
+    let options = fixture.options().durability(Durability::Log).text_delay(Duration::from_secs(1000));
     let live = Store::open(options).expect("opens");
     assert_eq!(get(&live, "network.lan.ipaddr").as_deref(), Some("0"));
     for number in 1..4 {
@@ -245,7 +245,7 @@ fn an_interrupted_commit_is_finished_first() {
     for at in 0.. {
         let fixture = Fixture::in_memory(&[("network", "config interface 'lan'\n\toption ipaddr 'old'\n")]);
         let probe = FailAt::new(at, Fault::Death);
-        let engine = Engine::new(Options { files: probe.files(), ..fixture.options() });
+        let engine = Engine::new(fixture.options().files(probe.files()));
         let _ = engine.replace(b"network", b"config interface 'lan'\n\toption ipaddr 'new'\n");
         drop(engine);
         let quick = cms::quick_value(&dirs(fixture.dir.path()), b"network.lan.ipaddr", LARGE);

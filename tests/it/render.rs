@@ -7,7 +7,7 @@ use cms::{Delta, DeltaKind, Package};
 use proptest::prelude::*;
 
 fn read(text: &[u8]) -> Package {
-    parse(b"n", Arc::new(text.to_vec()), &ParseOptions::default()).expect("text that parses").package
+    parse(b"n", Arc::new(text.to_vec()), &ParseOptions::new()).expect("text that parses").package
 }
 
 /// Applies changes, given as delta lines, and returns the text.
@@ -17,7 +17,7 @@ fn edited(text: &str, lines: &str) -> String {
         let (_, delta) = line.delta.expect("a delta line");
         package.apply(&delta, Dialect::Cms).expect("a change that applies");
     }
-    let out = render(&package, &ParseOptions::default()).expect("a package that can be written");
+    let out = render(&package, &ParseOptions::new()).expect("a package that can be written");
     String::from_utf8(out).expect("UTF-8")
 }
 
@@ -158,8 +158,8 @@ proptest! {
     #[test]
     fn parse_then_print_is_the_identity(pieces in prop::collection::vec(piece(), 0..12)) {
         let text = pieces.concat().into_bytes();
-        if let Ok(parsed) = parse(b"n", Arc::new(text.clone()), &ParseOptions::default()) {
-            prop_assert_eq!(render(&parsed.package, &ParseOptions::default()).expect("unchanged"), text);
+        if let Ok(parsed) = parse(b"n", Arc::new(text.clone()), &ParseOptions::new()) {
+            prop_assert_eq!(render(&parsed.package, &ParseOptions::new()).expect("unchanged"), text);
         }
     }
 
@@ -169,7 +169,7 @@ proptest! {
         changes in prop::collection::vec(change(), 1..8),
     ) {
         let text = pieces.concat().into_bytes();
-        if let Ok(parsed) = parse(b"n", Arc::new(text), &ParseOptions::default()) {
+        if let Ok(parsed) = parse(b"n", Arc::new(text), &ParseOptions::new()) {
             let mut package = parsed.package;
             for change in &changes {
                 // A section named like a generated name merges with the anonymous one that gets it.
@@ -178,7 +178,7 @@ proptest! {
                     let _ = package.apply(change, Dialect::Cms);
                 }
             }
-            let out = render(&package, &ParseOptions::default()).expect("rendered");
+            let out = render(&package, &ParseOptions::new()).expect("rendered");
             prop_assert!(read(&out) == package);
             prop_assert!(read(&print(&package, false)) == package);
         }
@@ -190,11 +190,11 @@ proptest! {
         value in "[a-z ]{1,6}",
     ) {
         let text = pieces.concat().into_bytes();
-        if let Ok(parsed) = parse(b"n", Arc::new(text.clone()), &ParseOptions::default()) {
+        if let Ok(parsed) = parse(b"n", Arc::new(text.clone()), &ParseOptions::new()) {
             let mut package = parsed.package;
             let set = Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(value.as_bytes()));
             if package.apply(&set, Dialect::Cms).is_ok() {
-                let out = render(&package, &ParseOptions::default()).expect("rendered");
+                let out = render(&package, &ParseOptions::new()).expect("rendered");
                 let comments = |text: &[u8]| text.iter().filter(|byte| **byte == b'#').count();
                 prop_assert_eq!(comments(&out), comments(&text));
             }

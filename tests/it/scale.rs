@@ -27,7 +27,7 @@ fn held() -> (usize, usize) {
 }
 
 fn options(dir: &std::path::Path) -> Options {
-    Options { dirs: dirs(dir), ..Options::default() }
+    Options::new().dirs(dirs(dir))
 }
 
 /// Frees memory whose release waits until no thread reads it any more.

@@ -27,7 +27,7 @@ const DELETING: &str = "CMS_STRESS_DELETING";
 
 fn options() -> Options {
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
-    Options { dirs: dirs(&dir), ..Options::default() }
+    Options::new().dirs(dirs(&dir))
 }
 
 /// The length of a round.
@@ -264,7 +264,7 @@ fn edited(number: u64) -> String {
 
 /// Saves a text as editors do: a new file, renamed.
 fn editor() {
-    let dir = options().dirs.config.path;
+    let dir = options().get_dirs().config.path.clone();
     let end = Instant::now() + Duration::from_secs(seconds());
     let mut number = 1;
     while Instant::now() < end {

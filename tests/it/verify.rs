@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, Kind};
-use cms::{Delta, DeltaKind, Engine, Error, Event, Form, Options, Store, Verifier};
+use cms::{Delta, DeltaKind, Engine, Error, Event, Form, Store, Verifier};
 
 use crate::support::fixture::{Fixture, get};
 
@@ -184,8 +184,7 @@ fn a_verifier_reads_the_state_before_and_to_commit_from_it_is_an_error_and_no_ha
 #[test]
 fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_does_not() {
     let fixture = fixture();
-    let live = Store::open(Options { verify_timeout: Duration::from_millis(300), ..fixture.options() })
-        .expect("opens");
+    let live = Store::open(fixture.options().verify_timeout(Duration::from_millis(300))).expect("opens");
     let patient = fixture.live();
     let verifier = live.verify("network", |_| panic!("on purpose")).expect("it verifies");
     assert!(refusal(set(&patient, &[("network.lan.mtu", "1400")])).contains("panicked"));
@@ -207,7 +206,7 @@ fn a_verifier_that_panics_or_does_not_answer_refuses_and_one_that_ends_in_order_
     );
     // Many more connections than may wait: no commit hangs.
     let ask = || {
-        let options = Options { verify_timeout: Duration::from_millis(1), ..fixture.options() };
+        let options = fixture.options().verify_timeout(Duration::from_millis(1));
         refusal(set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "1400")]))
     };
     let said: Vec<String> = (0..80).map(|_| ask()).collect();
@@ -353,7 +352,7 @@ fn who_watches_is_seen_again_once_a_run_directory_was_deleted() {
 #[test]
 fn a_transaction_whose_text_would_follow_later_is_verified() {
     let fixture = fixture();
-    let options = Options { durability: cms::Durability::Log, ..fixture.options() };
+    let options = fixture.options().durability(cms::Durability::Log);
     let live = Store::open(options).expect("opens");
     set(&live, &[("network.lan.mtu", "1300")]).expect("nobody verifies it");
     let (verifier, asked) = guard(&live, "network");

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cms::files::Files;
-use cms::log::Limits;
+use cms::testing::Files;
 use cms::{Durability, Error, Options, Store};
 
 use crate::support::dice::Dice;
@@ -31,8 +30,7 @@ fn told(name: &str) -> PathBuf {
 
 /// The log is small, so that segments are begun and dropped all the time.
 fn patient(dir: &Path) -> Options {
-    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
-    Options { lock_timeout: Duration::from_secs(60), ..options(dir, Files::default(), limits) }
+    options(dir, Files::default(), 256 << 10).lock_timeout(Duration::from_secs(60))
 }
 
 fn open(dir: &Path) -> Store {
@@ -47,12 +45,12 @@ fn open_mixed(dir: &Path) -> Store {
         return Store::open(options).expect("opens");
     }
     let text_delay = Duration::from_millis(20);
-    Store::open(Options { durability: Durability::Log, text_delay, ..options }).expect("opens")
+    Store::open(options.durability(Durability::Log).text_delay(text_delay)).expect("opens")
 }
 
 /// Opens a store whose commits survive the process, but not a power cut.
 fn open_careless(dir: &Path) -> Store {
-    Store::open(Options { durability: Durability::None, ..patient(dir) }).expect("opens")
+    Store::open(patient(dir).durability(Durability::None)).expect("opens")
 }
 
 fn play(role: &str, dir: &Path, writer: usize) -> Command {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files, Probe};
+use cms::testing::{Call, Files, Probe, Seams as _};
 use cms::{DirOptions, Dirs, Durability, Options, Store};
 
 use super::disk_store::DiskStore;
@@ -164,15 +164,14 @@ impl Probe for Kill {
 /// The program that is killed: `INTERNAL KEY`. It fills the log, then commits the key.
 pub fn crash(words: &[String]) -> Result<()> {
     let [key] = words else { return Err("usage: internal-crash KEY".into()) };
-    let dirs = || Dirs::choose(DirOptions::default());
-    let fill = Store::open(Options { dirs: dirs(), durability: Durability::None, ..Options::default() })?;
+    let dirs = || Dirs::choose(DirOptions::new());
+    let fill = Store::open(Options::new().dirs(dirs()).durability(Durability::None))?;
     for round in 0..100_u8 {
         let mut transaction = fill.begin()?;
         transaction.set(b"filler.a.value", &vec![b'a' + round % 26; 64 << 10])?;
         transaction.commit()?;
     }
-    let live =
-        Store::open(Options { dirs: dirs(), files: Files::probed(Arc::new(Kill)), ..Options::default() })?;
+    let live = Store::open(Options::new().dirs(dirs()).files(Files::probed(Arc::new(Kill))))?;
     let mut transaction = live.begin()?;
     transaction.set(key.as_bytes(), b"committed-before-the-crash")?;
     transaction.commit()?;
@@ -217,8 +216,7 @@ fn history(environment: &Environment, report: &mut Report) -> Result<()> {
     let records = if environment.quick { 1000 } else { 20_000 };
     let disk = DiskStore::create(environment.dir(), dataset)?;
     let options = disk.options(Durability::None);
-    let log = cms::log::Limits { bytes: 1 << 30, ..options.log };
-    let live = Store::open(Options { log, ..options })?;
+    let live = Store::open(options.log_size(1 << 30))?;
     let commit = |section: usize, value: &str| -> Result<()> {
         let mut transaction = live.begin()?;
         for option in 0..50 {

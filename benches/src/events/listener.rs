@@ -140,7 +140,7 @@ pub fn listen(arguments: &[String]) -> Result<()> {
         Way::Next | Way::Poll => watch(&words, way == Way::Poll, ready),
         Way::Get => look(&words, ready),
         Way::Subscribe | Way::Idle => {
-            let live = Store::open(Options::default())?;
+            let live = Store::open(Options::new())?;
             let pattern = if way == Way::Idle { "system" } else { PATTERN };
             let _subscriptions = subscribe(&live, pattern, &words, count)?;
             std::thread::sleep(Duration::from_millis(300));
@@ -226,7 +226,7 @@ fn on_redis(
 
 /// Follows a store with one watch forever.
 fn watch(words: &SharedWords, by_poll: bool, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let live = Store::open(Options::default())?;
+    let live = Store::open(Options::new())?;
     let mut watch = live.watch(PATTERN, None)?;
     // The first work of the watch is done now.
     let _ = watch.next(Some(Duration::from_millis(300)))?;
@@ -244,7 +244,7 @@ fn watch(words: &SharedWords, by_poll: bool, ready: impl FnOnce() -> Result<()>)
 
 /// Reads a key forever, without refreshing the store.
 fn look(words: &SharedWords, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let live = Store::open(Options::default())?;
+    let live = Store::open(Options::new())?;
     let value = || live.get(b"network.lan.mtu", |value| value.items().next().map(<[u8]>::to_vec));
     let mut last = value()?;
     ready()?;

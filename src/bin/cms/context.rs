@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cms::{
-    DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Section, Setting,
-    State, Store, Warn,
+    DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Section, State,
+    Store,
 };
 
 use crate::argument::show;
@@ -56,32 +56,33 @@ impl Context {
     /// Opens the store that the options name, and finishes commits that a crash has interrupted. With `stale`, files
     /// are read without deferred texts.
     pub fn new(global: &Global, stale: bool) -> Result<Self, Failure> {
-        let dirs = Dirs::choose(DirOptions {
-            config: global.config_dir.clone(),
-            save: global.save_dir.clone(),
-            run: global.run_dir.clone(),
-            state: global.state_dir.clone(),
-        });
+        let dirs = Dirs::choose(
+            DirOptions::new()
+                .config(global.config_dir.clone())
+                .save(global.save_dir.clone())
+                .run(global.run_dir.clone())
+                .state(global.state_dir.clone()),
+        );
         let show = !global.quiet && io::stderr().is_terminal();
-        let mut options = Options { dirs, progress: show.then_some(progress), ..Options::default() };
-        options.warn = (!global.quiet).then(|| Warn::new(warn));
-        options.source = global.source.clone().unwrap_or_else(|| "cms".into());
-        options.message = global.message.clone().unwrap_or_default();
-        options.stale = stale;
+        let source = global.source.as_deref().unwrap_or("cms");
+        let message = global.message.as_deref().unwrap_or_default();
+        let mut options = Options::new().dirs(dirs).source(source).message(message).stale(stale);
+        if show {
+            options = options.progress(progress);
+        }
+        if !global.quiet {
+            options = options.warn(warn);
+        }
         cms::check_environment().map_err(|error| Failure::Usage(error.to_string()))?;
         if let Some(timeout) = global.lock_timeout {
-            options.lock_timeout = timeout;
-            options.given.insert(Setting::LockTimeout);
+            options = options.lock_timeout(timeout);
         }
         if let Some(timeout) = global.verify_timeout {
-            options.verify_timeout = timeout;
-            options.given.insert(Setting::VerifyTimeout);
+            options = options.verify_timeout(timeout);
         }
         let store = Engine::new(options);
         // Before anything is read, interrupted commits are finished, and those not confirmed in time are rolled back.
-        if !store.options().stale
-            && let Err(error) = store.confirmations().recover()
-        {
+        if !stale && let Err(error) = store.confirmations().recover() {
             warn(&format!("an interrupted commit cannot be finished: {error}"));
         }
         Self::with(store, global)
@@ -161,7 +162,7 @@ impl Context {
         let package = found.ok_or_else(|| {
             Error::from(Missing::Before { package: name.to_owned(), revision: state.revision() })
         })?;
-        Ok(Loaded { place, package, changes: Vec::new(), followups: Vec::new(), errors: Vec::new() })
+        Ok(Loaded::of(place, package))
     }
 
     /// Takes the state that `--at` names.

@@ -146,7 +146,7 @@ impl Edits {
                     gathered.give_back(loaded, deltas, goal != Goal::Stage, context.dry_run);
                 }
                 (None, _) if context.dry_run => {}
-                (None, Some(before)) => at_once.push(Unstaged { place: loaded.place, before, deltas }),
+                (None, Some(before)) => at_once.push(Unstaged::new(loaded.place, before, deltas)),
                 (None, None) if !deltas.is_empty() => {
                     context.store.staging().stage(&loaded.place, &deltas)?;
                 }

@@ -56,7 +56,7 @@ pub const EVENT_OF_CHANGE: Shape = Shape::of(
 pub fn event_json(event: &Event, users: &mut Users) -> Json {
     let mut row = record_json(event.record(), users);
     row["changes"] =
-        event.changes().map(|Changed { package, change }| change_json(package, change)).collect();
+        event.changes().map(|Changed { package, change, .. }| change_json(package, change)).collect();
     row["unknown"] = event.unknown().collect();
     if event.first() != event.sequence() {
         row["first"] = json!(event.first());

@@ -46,8 +46,7 @@ impl Gathered {
     pub fn package(&self, name: &[u8]) -> Option<Loaded> {
         let package = self.packages.iter().find(|package| package.before.name() == name)?;
         let mut loaded = package.now.clone()?;
-        let change = |delta: &Delta| cms::StagedChange { delta: delta.clone(), failure: None };
-        loaded.changes.extend(package.deltas.iter().map(change));
+        loaded.changes.extend(package.deltas.iter().cloned().map(cms::StagedChange::new));
         Some(loaded)
     }
 
@@ -120,7 +119,7 @@ impl Gathered {
         for Changed { before, now, deltas } in self.packages {
             if let Some(place) = now.map(|now| now.place).filter(|_| !deltas.is_empty()) {
                 places.push(place.clone());
-                unstaged.push(Unstaged { place, before, deltas });
+                unstaged.push(Unstaged::new(place, before, deltas));
             }
         }
         places.sort_by(|a, b| a.path.cmp(&b.path));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cms::clock::show_span;
 use cms::log::Record;
-use cms::{Committed, Engine, GuardHandle, Guards, Options};
+use cms::{Committed, Engine, GuardHandle, Guards};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::json;
 
@@ -39,7 +39,7 @@ pub fn begin(context: &Context, terms: &Terms) -> Result<Option<GuardHandle>, Fa
         Failure::Other(Exit::Io, format!("the guard of the commit cannot be started: {error}"))
     })?;
     let guards = Guards::Program(program);
-    let store = Engine::new(Options { guards, ..context.store.options().clone() });
+    let store = Engine::new(context.store.options().clone().guards(guards));
     Ok(Some(store.confirmations().start_guard(terms.on_rollback.as_deref().map(OsStr::from_bytes))?))
 }
 

@@ -20,9 +20,7 @@ pub fn places(context: &mut Context, arguments: &[Vec<u8>]) -> Result<Vec<Place>
         match context.store.packages().find(argument) {
             Ok(place) => places.push(place),
             Err(_) if path(argument).is_file() => {
-                let path = path(argument).to_path_buf();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                places.push(Place { path, name, staged: false, overridden: false });
+                places.push(Place::of_file(path(argument).to_path_buf()));
             }
             Err(error) => context.report(&error.into())?,
         }

@@ -41,19 +41,22 @@ fn fail(failure: &Failure) -> ExitCode {
 
 /// Takes the directories and the key out of a command line.
 fn parse(words: &[OsString]) -> Option<(DirOptions, &[u8])> {
-    let mut options = DirOptions::default();
+    let mut options = DirOptions::new();
     let mut words = words.iter();
     loop {
-        let place = match words.next()?.as_bytes() {
+        let flag = match words.next()?.as_bytes() {
             b"get" => break,
             b"-q" | b"--quiet" => continue,
-            b"-c" | b"--config-dir" => &mut options.config,
-            b"-t" | b"--save-dir" => &mut options.save,
-            b"--run-dir" => &mut options.run,
-            b"--state-dir" => &mut options.state,
+            flag => flag,
+        };
+        let path = PathBuf::from(words.next()?);
+        options = match flag {
+            b"-c" | b"--config-dir" => options.config(path),
+            b"-t" | b"--save-dir" => options.save(path),
+            b"--run-dir" => options.run(path),
+            b"--state-dir" => options.state(path),
             _ => return None,
         };
-        *place = Some(PathBuf::from(words.next()?));
     }
     let (key, None) = (words.next()?.as_bytes(), words.next()) else { return None };
     (!key.starts_with(b"-")).then_some((options, key))

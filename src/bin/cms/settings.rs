@@ -1,7 +1,6 @@
 //! The settings that are in force, as text and as JSON.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cms::{Setting, SettingOrigin, Settings};
 use serde_json::{Map, Value as Json, json};
@@ -15,41 +14,9 @@ pub fn show(context: &mut Context, settings: &Arc<Settings>) -> Result<(), Failu
     for setting in Setting::ALL {
         let origin = settings.origin(setting);
         let origin = cms::shown::text(origin.to_string());
-        context.print_line(&format!("{:14} {:20} ({origin})", setting.name(), value(settings, setting)))?;
+        context.print_line(&format!("{:14} {:20} ({origin})", setting.name(), settings.text(setting)))?;
     }
     Ok(())
-}
-
-/// Formats a value as in the policy.
-fn value(settings: &Settings, setting: Setting) -> String {
-    match setting {
-        Setting::SafeMode => if settings.safe_mode { "on" } else { "off" }.to_owned(),
-        Setting::Durability => levels(settings),
-        Setting::LogSize => size(settings.log.bytes),
-        Setting::SnapshotsKeep => settings.snapshots_keep.to_string(),
-        Setting::VerifyTimeout => span(settings.verify_timeout),
-        Setting::TextDelay => span(settings.text_delay),
-        Setting::LockTimeout => span(settings.lock_timeout),
-    }
-}
-
-fn levels(settings: &Settings) -> String {
-    let single = settings.package_durability.iter();
-    let single = single.map(|(package, level)| format!("{package}={}", level.name()));
-    [settings.durability.name().to_owned()].into_iter().chain(single).collect::<Vec<_>>().join(",")
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0 => "0".to_owned(),
-        _ if bytes.is_multiple_of(1 << 20) => format!("{}M", bytes >> 20),
-        _ if bytes.is_multiple_of(1 << 10) => format!("{}k", bytes >> 10),
-        _ => bytes.to_string(),
-    }
-}
-
-fn span(span: Duration) -> String {
-    if span.subsec_nanos() == 0 { format!("{}s", span.as_secs()) } else { format!("{}ms", span.as_millis()) }
 }
 
 /// A setting, as [`all_json`] returns it.
@@ -69,12 +36,12 @@ pub fn all_json(settings: &Settings) -> Json {
     for setting in Setting::ALL {
         let value = match setting {
             Setting::SafeMode => json!(settings.safe_mode),
-            Setting::Durability => json!(levels(settings)),
             Setting::LogSize => json!(settings.log.bytes),
             Setting::SnapshotsKeep => json!(settings.snapshots_keep),
             Setting::VerifyTimeout => json!(settings.verify_timeout.as_secs_f64()),
             Setting::TextDelay => json!(settings.text_delay.as_secs_f64()),
             Setting::LockTimeout => json!(settings.lock_timeout.as_secs_f64()),
+            _ => json!(settings.text(setting)),
         };
         let row = match settings.origin(setting) {
             SettingOrigin::Default => json!({"value": value, "from": "default"}),
@@ -85,6 +52,7 @@ pub fn all_json(settings: &Settings) -> Json {
             SettingOrigin::Policy { file, line } => {
                 json!({"value": value, "from": "policy", "file": file, "line": line})
             }
+            other => json!({"value": value, "from": other.to_string()}),
         };
         object.insert(setting.name().to_owned(), row);
     }

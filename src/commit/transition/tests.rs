@@ -56,7 +56,7 @@ proptest! {
         lines in proptest::collection::vec(line(), 1..24),
         deltas in proptest::collection::vec(delta(), 1..6),
     ) {
-        let options = Options::default();
+        let options = Options::new();
         let Ok(read) = parse(b"p", Arc::new(lines.concat().into_bytes()), &options.parse_options()) else {
             return Ok(());
         };
@@ -87,7 +87,7 @@ proptest! {
 
 #[test]
 fn a_change_to_a_section_with_a_name_is_a_small_one() {
-    let options = Options::default();
+    let options = Options::new();
     let text = "# first\nconfig t 'a'\n\toption o '1'\n\nconfig t\n\toption o '2'\n# above\nconfig t 'c'\n\tlist l '3'\n";
     let known = ParsedText::of(
         parse(b"p", Arc::new(text.into()), &options.parse_options()).expect("it reads").package,

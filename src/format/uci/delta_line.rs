@@ -69,6 +69,7 @@ impl Delta {
 
 /// One logical line of a delta file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeltaLine {
     /// The change and its package; `None` if the line is no change.
     pub delta: Option<(Vec<u8>, Delta)>,

@@ -50,6 +50,7 @@ use crate::model::package::Package;
 
 /// UCI, as stock uci reads and writes it.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has no fields")]
 pub struct Uci;
 
 impl Format for Uci {

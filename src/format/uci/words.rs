@@ -5,6 +5,7 @@ use crate::error::parse::{ParseError, Reason};
 
 /// The words a text starts with: those of its first logical line.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Words {
     /// The words, up to the first empty one: a comment, a `;` and `''` all end the command.
     pub words: Vec<Vec<u8>>,

@@ -32,6 +32,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 
 /// The damage of a map, and its position in bytes from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MapDamage {
     /// The damage.
     pub what: &'static str,

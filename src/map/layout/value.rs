@@ -4,6 +4,7 @@ use crate::bytes;
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a value is a string or a list")]
 pub enum MapValue<'m> {
     /// One string.
     String(&'m [u8]),

@@ -80,6 +80,7 @@ impl<'k> From<&'k CStr> for KeyText<'k> {
 
 /// What the fast way finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "an option is there or not, or the fast way cannot tell")]
 pub enum Answer<'k, T> {
     /// The value, a string, or what was made of it.
     Found(T),

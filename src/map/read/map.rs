@@ -25,6 +25,7 @@ pub(crate) struct Map {
 
 /// How much memory a map takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Usage {
     /// The mapped memory of the whole map.
     pub capacity: u64,

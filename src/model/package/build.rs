@@ -10,6 +10,7 @@ use crate::error::parse::{ParseError, Reason};
 
 /// The bytes of a name or a value.
 #[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "of a seam for tests")]
 pub enum Piece<'b> {
     /// A slice of the text, which is not copied.
     InText(Range<usize>),
@@ -20,7 +21,7 @@ pub enum Piece<'b> {
 /// A package that is being read from a text.
 ///
 /// ```
-/// use cms::format::{Builder, Piece};
+/// use cms::testing::format::{Builder, Piece};
 /// let mut builder = Builder::new(b"network", b"lan=interface".to_vec().into())?;
 /// let lan = builder.section(Piece::InText(4..13), Some(Piece::InText(0..3)))?;
 /// builder.string(lan, Piece::Apart(b"mtu"), Piece::Apart(b"1500"))?;

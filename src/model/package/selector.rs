@@ -8,6 +8,7 @@ use crate::model::name::{self, whole_integer};
 
 /// The way in which a key selects a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Selector {
     /// By its name.
     Name(Vec<u8>),
@@ -20,6 +21,7 @@ pub enum Selector {
 
 /// A parsed key. The section or option that it names need not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Key {
     /// The package.
     pub package: Vec<u8>,

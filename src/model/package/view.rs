@@ -114,6 +114,7 @@ fn origin(origin: u32) -> Option<usize> {
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a value is a string or a list")]
 pub enum Value<'p> {
     /// One string.
     String(&'p [u8]),

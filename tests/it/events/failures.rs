@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cms::files::Call;
+use cms::testing::{Call, Seams as _};
 use cms::{Error, Store};
 
 use super::{fixture, next, nothing, set, told};
@@ -30,8 +30,7 @@ fn a_transaction_that_was_taken_back_is_not_told() {
     let live = fixture.live();
     let mut watch = live.watch("network", None).expect("opens");
     let probe = Arc::new(failing());
-    let mut options = fixture.options();
-    options.files = probe.files();
+    let options = fixture.options().files(probe.files());
     let another = Store::open(options).expect("opens");
     let before = set(&another, &[("network.lan.mtu", "1")]);
     probe.arm(true);
@@ -58,8 +57,7 @@ fn a_transaction_that_was_taken_back_is_not_told() {
 fn a_group_that_was_taken_back_and_tried_again_is_told_once() {
     let fixture = fixture();
     let probe = Arc::new(failing());
-    let mut options = fixture.options();
-    options.files = probe.files();
+    let options = fixture.options().files(probe.files());
     let live = Store::open(options).expect("opens");
     let before = set(&live, &[("network.lan.mtu", "1")]);
     let mut watch = fixture.live().watch("network", Some(before)).expect("opens");
@@ -96,8 +94,7 @@ fn what_a_writer_that_died_has_left_is_finished_and_told() {
     let live = fixture.live();
     let mut watch = live.watch("network", None).expect("opens");
     let probe = Arc::new(failing().for_good());
-    let mut options = fixture.options();
-    options.files = probe.files();
+    let options = fixture.options().files(probe.files());
     let another = Store::open(options).expect("opens");
     probe.arm(true);
     let error = try_set(&another, "2").expect_err("it cannot be put in place");

@@ -8,7 +8,6 @@ use std::process::Child;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use cms::log::Limits;
 use cms::{Durability, Options, Store};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -18,14 +17,12 @@ use crate::support::parts::{DIR, NUMBER, start_part};
 
 fn role_options() -> Options {
     let dir = std::path::PathBuf::from(std::env::var_os(DIR).expect("a directory"));
-    Options {
-        dirs: dirs(&dir),
+    Options::new()
+        .dirs(dirs(&dir))
         // About a third of the bytes that the writers write.
-        log: Limits { bytes: (rounds() * WRITERS * 100).max(256 << 10) as u64, age: None, records: None },
-        durability: Durability::None,
-        lock_timeout: Duration::from_secs(60),
-        ..Options::default()
-    }
+        .log_size((rounds() * WRITERS * 100).max(256 << 10) as u64)
+        .durability(Durability::None)
+        .lock_timeout(Duration::from_secs(60))
 }
 
 fn start(dir: &Path, role: &str, number: usize) -> Child {
@@ -222,9 +219,9 @@ fn a_watch_that_waits_for_long_does_nothing_and_is_woken_by_everything() {
     fixture.write("system", "config system 's'\n\toption name 'b'\n");
     is_told("set system.s.name a b");
     // A program with another run directory wakes nobody by itself.
-    let mut options = fixture.options();
-    options.dirs.run.as_mut().expect("there is one").path = fixture.path("another");
-    set(&Store::open(options).expect("opens"), &[("network.lan.mtu", "3")]);
+    let mut dirs = fixture.dirs();
+    dirs.run.as_mut().expect("there is one").path = fixture.path("another");
+    set(&Store::open(fixture.options().dirs(dirs)).expect("opens"), &[("network.lan.mtu", "3")]);
     is_told("set network.lan.mtu 2 3");
     assert_eq!(get(&live, "network.lan.mtu").as_deref(), Some("3"), "it can be read");
     // The watch may make a control file in the directory while that is being removed.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use cms::clock::Uptime;
 use cms::log::{Content, Kind, What};
-use cms::{Delta, DeltaKind, Engine, Form, Guards, Options};
+use cms::testing::Seams as _;
+use cms::{Delta, DeltaKind, Engine, Form, Guards};
 
 use crate::support::fixture::Fixture;
 
@@ -38,7 +39,7 @@ fn fixture() -> Fixture {
 }
 
 fn open(fixture: &Fixture) -> Engine {
-    Engine::new(Options { uptime: fake_clock, ..fixture.options() })
+    Engine::new(fixture.options().uptime(fake_clock))
 }
 
 fn set(key: &str, value: &str) -> (String, Delta) {
@@ -94,8 +95,7 @@ fn s18_what_others_commit_within_the_window_stays() {
 #[test]
 fn s18_a_watch_tells_what_waits_what_is_confirmed_and_what_is_taken_back() {
     let fixture = fixture();
-    let live = cms::Store::open(Options { uptime: fake_clock, guards: Guards::Nobody, ..fixture.options() })
-        .expect("opens");
+    let live = cms::Store::open(fixture.options().uptime(fake_clock).guards(Guards::Nobody)).expect("opens");
     let mut all = live.watch("*", None).expect("watches");
     let mut some = live.watch("network", None).expect("watches");
     let store = open(&fixture);
@@ -146,10 +146,9 @@ fn s18_going_back_by_part_of_what_waits_does_not_end_the_wait_for_the_rest() {
 #[test]
 fn s18_two_state_directories_do_not_get_into_each_others_way() {
     let fixture = fixture();
-    let mut options = fixture.options();
-    options.dirs.state =
-        Some(cms::Dir { path: fixture.path("other-state"), ..options.dirs.state.clone().expect("there") });
-    let other = Engine::new(Options { uptime: fake_clock, ..options });
+    let mut dirs = fixture.dirs();
+    dirs.state.as_mut().expect("there").path = fixture.path("other-state");
+    let other = Engine::new(fixture.options().dirs(dirs).uptime(fake_clock));
     let store = open(&fixture);
     commit(&store, &[set("network.lan.ipaddr", "10.9.9.9")], Some(60));
     commit(&other, &[set("network.lan.mtu", "1400")], None);

@@ -182,10 +182,10 @@ fn m13_hints_of_the_library_name_no_commands() {
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"p.b.o", b"1").expect("set");
     transaction.commit().expect("committed");
-    let mut elsewhere = fixture.options();
-    elsewhere.dirs.config.path = fixture.path("nowhere");
+    let mut elsewhere = fixture.dirs();
+    elsewhere.config.path = fixture.path("nowhere");
     let errors = [
-        Store::open(elsewhere).map(drop),
+        Store::open(fixture.options().dirs(elsewhere)).map(drop),
         store.history().find_revision("nope").map(drop),
         store.history().find_revision("99").map(drop),
         store.history().undo(99, None).map(drop),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::Options;
+use cms::Durability;
 
 use crate::support::fixture::{Fixture, get};
 
@@ -38,7 +38,7 @@ fn x_m4_a_verifier_reads_while_another_thread_waits_for_the_lock_of_the_package(
         Ok(())
     };
     let verifier = live.verify("app", decide).expect("it verifies");
-    let writer = cms::Store::open(Options { verify_timeout: Duration::from_secs(20), ..fixture.options() });
+    let writer = cms::Store::open(fixture.options().verify_timeout(Duration::from_secs(20)));
     let mut transaction = writer.expect("opens").begin().expect("begun");
     transaction.set(b"app.s.n", b"1").expect("set");
     transaction.set(b"more.s.n", b"1").expect("set");
@@ -74,8 +74,7 @@ fn set(live: &cms::Store, key: &str, value: &str) -> cms::Result<u64> {
 fn s17_programs_go_on_with_the_last_good_state_of_a_text_that_an_editor_has_broken() {
     for level in ["full", "log", "none"] {
         let fixture = Fixture::new(&[("app", APP), ("other", APP)]);
-        let mut options = fixture.options();
-        options.set_durability(level).expect("a level");
+        let options = fixture.options().durability_levels(level).expect("a level");
         let live = cms::Store::open(options).expect("opens");
         let mut prepared = live.prepare(b"app.s.n").expect("a key");
         assert_eq!(get(&live, "other.s.n").as_deref(), Some("0"));
@@ -233,9 +232,8 @@ fn x_m7_a_commit_for_one_directory_is_never_written_into_another() {
     let of_b = APP.replace("'0'", "'b'");
     std::fs::write(both[1].join("app"), &of_b).expect("written");
     link("a", &fixture.path("config"));
-    let mut options = fixture.options();
-    options.set_durability("log").expect("a level");
-    let live = cms::Store::open(Options { text_delay: Duration::from_secs(1000), ..options }).expect("opens");
+    let options = fixture.options().durability(Durability::Log).text_delay(Duration::from_secs(1000));
+    let live = cms::Store::open(options).expect("opens");
     assert_eq!(get(&live, "app.s.n").as_deref(), Some("0"));
     let mut watch = live.watch("app", None).expect("there is a log");
     set(&live, "app.s.n", "1").expect("committed");

@@ -137,7 +137,7 @@ fn x_m1_who_locks_a_package_stops_its_commits_and_no_others() {
         let fixture = fixture();
         let changes = changes_of_a(&fixture);
         let lives = [Durability::Full, Durability::None]
-            .map(|durability| Store::open(cms::Options { durability, ..fixture.options() }).expect("opens"));
+            .map(|durability| Store::open(fixture.options().durability(durability)).expect("opens"));
         let holder = Holder::of(&fixture.path(lock), kind);
         // All wait for the lock: each command in its own process, and one thread of this process.
         let waiting: Vec<(Child, &str)> = changes
@@ -205,7 +205,7 @@ fn x_m1_a_process_that_is_stopped_in_a_package_stops_no_other_package() {
     ok(&fixture, &["set", "a.s.n=1", "--commit"]);
     ok(&fixture, &["set", "a.s.staged=1"]);
     let lives = [Durability::Full, Durability::Log]
-        .map(|durability| Store::open(cms::Options { durability, ..fixture.options() }).expect("opens"));
+        .map(|durability| Store::open(fixture.options().durability(durability)).expect("opens"));
     let lock = package_lock(&fixture, "a");
     let holder = Holder::by(&lock, "--exclusive", false);
     let waiting = command(&fixture, &["commit", "a"]).spawn().expect("cms runs");
@@ -222,7 +222,7 @@ fn x_m1_a_process_that_is_stopped_in_a_package_stops_no_other_package() {
 fn x_m1_one_thread_that_waits_for_a_package_keeps_no_other_thread_from_committing() {
     for durability in [Durability::Full, Durability::Log, Durability::None] {
         let fixture = fixture();
-        let live = Store::open(cms::Options { durability, ..fixture.options() }).expect("opens");
+        let live = Store::open(fixture.options().durability(durability)).expect("opens");
         set(&live, "b.s.n", "first").expect("committed");
         let holder = Holder::of(&fixture.path("config/a"), "--exclusive");
         std::thread::scope(|scope| {
@@ -258,7 +258,7 @@ fn x_m1_one_thread_that_waits_for_a_package_keeps_no_other_thread_from_committin
 fn x_m1_a_reader_that_keeps_a_package_open_delays_nobody() {
     for durability in [Durability::Full, Durability::Log, Durability::None] {
         let fixture = fixture();
-        let live = Store::open(cms::Options { durability, ..fixture.options() }).expect("opens");
+        let live = Store::open(fixture.options().durability(durability)).expect("opens");
         let (mut readers, mut took) = (Vec::new(), Vec::new());
         for round in 0..7 {
             // Each commit displaces a file that another process keeps open.

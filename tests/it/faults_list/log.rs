@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use cms::files::Call;
 use cms::log::Kind;
+use cms::testing::{Call, Seams as _};
 use cms::{Engine, Error, Options, Store};
 
 use crate::support::probes::{EROFS, Fail, FailAt, Fault};
@@ -18,13 +18,12 @@ use crate::support::sandbox::Sandbox;
 /// The options of the store in a sandbox.
 fn options(sandbox: &Sandbox) -> Options {
     let path = |name: &str| Some(sandbox.path(name));
-    let wanted = cms::DirOptions {
-        config: path("config"),
-        save: path("save"),
-        run: path("run"),
-        state: path("state"),
-    };
-    Options { dirs: cms::Dirs::choose(wanted), ..Options::default() }
+    let wanted = cms::DirOptions::new()
+        .config(path("config"))
+        .save(path("save"))
+        .run(path("run"))
+        .state(path("state"));
+    Options::new().dirs(cms::Dirs::choose(wanted))
 }
 
 fn open(sandbox: &Sandbox) -> Store {
@@ -173,7 +172,7 @@ fn s3_a_deletion_that_is_interrupted_is_made_or_not_made() {
         store.replace(b"later", b"config a b\n").expect("committed");
         let last = store.history().revision().expect("there is a log");
         let death = FailAt::new(at, Fault::Death);
-        let dying = Engine::new(Options { files: death.files(), ..options(&sandbox) });
+        let dying = Engine::new(options(&sandbox).files(death.files()));
         let done = dying.history().rollback(three, &[], None);
         drop(dying);
         let live = open(&sandbox);
@@ -211,7 +210,7 @@ fn x_l1_a_watch_that_could_not_write_the_log_notes_edits_again() {
     };
     let barred = Arc::new(Fail::when(is_append).with(EROFS).disarmed());
     let (sandbox, ..) = with_two_revisions();
-    let live = Store::open(Options { files: barred.files(), ..options(&sandbox) }).expect("opens");
+    let live = Store::open(options(&sandbox).files(barred.files())).expect("opens");
     let mut watch = live.watch("p", None).expect("opens");
     barred.arm(true);
     sandbox.write("p", "config a b\n\toption x 5\n");

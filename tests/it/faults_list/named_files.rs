@@ -4,6 +4,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use cms::testing::Seams as _;
+
 use crate::support::sandbox::Sandbox;
 
 fn make_fifo(path: &std::path::Path) {
@@ -143,13 +145,14 @@ fn x_l4_one_commit_with_a_wrong_clock_does_not_date_those_behind_it() {
     }
     let sandbox = Sandbox::new();
     let commit = |time: fn() -> SystemTime, value: &str| {
-        let dirs = cms::Dirs::choose(cms::DirOptions {
-            config: Some(sandbox.path("config")),
-            save: Some(sandbox.path("save")),
-            run: Some(sandbox.path("run")),
-            state: Some(sandbox.path("state")),
-        });
-        let store = cms::Store::open(cms::Options { dirs, time, ..cms::Options::default() }).expect("opens");
+        let dirs = cms::Dirs::choose(
+            cms::DirOptions::new()
+                .config(sandbox.path("config"))
+                .save(sandbox.path("save"))
+                .run(sandbox.path("run"))
+                .state(sandbox.path("state")),
+        );
+        let store = cms::Store::open(cms::Options::new().dirs(dirs).time(time)).expect("opens");
         let mut transaction = store.begin().expect("begins");
         transaction.set(b"network.lan.metric", value.as_bytes()).expect("set");
         transaction.commit().expect("committed")

@@ -90,16 +90,17 @@ fn x_l3_a_package_whose_name_fills_a_file_name_can_be_committed() {
     assert_eq!(sandbox.ok(&["get", &key]), "3\n");
     sandbox.ok(&["undo"]);
     assert_eq!(sandbox.ok(&["get", &key]), "2\n");
-    let store = cms::Store::open(cms::Options {
-        dirs: cms::Dirs::choose(cms::DirOptions {
-            config: Some(sandbox.path("config")),
-            save: Some(sandbox.path("save")),
-            run: Some(sandbox.path("run")),
-            state: Some(sandbox.path("state")),
-        }),
-        durability: cms::Durability::Log,
-        ..cms::Options::default()
-    })
+    let store = cms::Store::open(
+        cms::Options::new()
+            .dirs(cms::Dirs::choose(
+                cms::DirOptions::new()
+                    .config(sandbox.path("config"))
+                    .save(sandbox.path("save"))
+                    .run(sandbox.path("run"))
+                    .state(sandbox.path("state")),
+            ))
+            .durability(cms::Durability::Log),
+    )
     .expect("opens");
     let mut transaction = store.begin().expect("begins");
     transaction.set(key.as_bytes(), b"4").expect("set");

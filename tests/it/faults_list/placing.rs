@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files};
+use cms::testing::{Call, Files, Seams as _};
 use cms::{Delta, DeltaKind, Durability, Engine, Error, Form, Options, Store};
 
 use crate::support::fixture::Fixture;
@@ -37,11 +37,11 @@ impl Bench {
     }
 
     fn options(&self) -> Options {
-        Options { lock_timeout: Duration::from_secs(10), ..self.0.options() }
+        self.0.options().lock_timeout(Duration::from_secs(10))
     }
 
     fn live(&self, durability: Durability) -> Store {
-        Store::open(Options { durability, ..self.options() }).expect("opens")
+        Store::open(self.options().durability(durability)).expect("opens")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -235,21 +235,19 @@ fn commit_with_a_save_in_between(
         _ => {}
     };
     let files = at_renames(package, act);
-    let store = Engine::new(Options { files, ..bench.options() });
+    let store = Engine::new(bench.options().files(files));
     set_option(&store, b"o", b"2")
 }
 
 #[test]
 fn x_m15_another_with_a_run_directory_of_its_own_removes_no_file_that_is_to_go_back() {
     let bench = Bench::new();
-    let options = bench.options();
-    let mut dirs = options.dirs.clone();
+    let mut dirs = bench.0.dirs();
     dirs.run.as_mut().expect("a run directory").path = bench.path("other-run");
     dirs.state.as_mut().expect("a state directory").path = bench.path("other-state");
     let config = bench.path("config");
     let outcome = commit_with_a_save_in_between(&bench, move || {
-        let other =
-            Engine::new(Options { dirs: dirs.clone(), lock_timeout: Duration::ZERO, ..Options::default() });
+        let other = Engine::new(Options::new().dirs(dirs.clone()).lock_timeout(Duration::ZERO));
         let error = set_option(&other, b"other", b"1").expect_err("the package is locked");
         assert!(matches!(error, Error::Locked { .. }), "{error}");
         let displaced = std::fs::read_dir(&config).expect("there").flatten();
@@ -288,7 +286,7 @@ fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
         }
     };
     let files = at_renames(package, act);
-    let store = Engine::new(Options { files, ..bench.options() });
+    let store = Engine::new(bench.options().files(files));
     let error = set_option(&store, b"o", b"2").expect_err("it is gone");
     assert!(!error.to_string().contains("rename"), "{error}");
     assert!(temporary_files(&bench).is_empty());
@@ -297,12 +295,8 @@ fn x_m15_a_package_that_is_removed_at_the_last_instant_is_not_found() {
 /// Makes a commit to `n` with a deferred text, and replaces the package file by another kind of file.
 fn commit_what_cannot_be_placed(bench: &Bench, replace: impl Fn(&Path)) {
     bench.set("other.x.o=2").ok();
-    let live = Store::open(Options {
-        durability: Durability::Log,
-        text_delay: Duration::from_secs(1000),
-        ..bench.options()
-    })
-    .expect("opens");
+    let live = Store::open(bench.options().durability(Durability::Log).text_delay(Duration::from_secs(1000)))
+        .expect("opens");
     assert!(live.get(b"n.x.o", |_| ()).expect("readable").is_some());
     let mut transaction = live.begin().expect("few are open");
     transaction.set(b"n.x.o", b"7").expect("a key");

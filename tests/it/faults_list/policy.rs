@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::Duration;
 
-use cms::{Code, Durability, Engine, Error, Options, Setting, SettingOrigin, Store};
+use cms::{Code, Durability, Engine, Error, Setting, SettingOrigin, Store};
 
 use super::store_policy::options;
 use crate::support::fixture::get;
@@ -85,14 +85,14 @@ fn s14_who_does_not_own_the_directory_can_only_be_stricter() {
         "option lock_timeout '3s'",
     ];
     rule(&sandbox, &lines);
-    let weak = || Options {
-        durability: Durability::None,
-        log: cms::log::Limits { bytes: 1 << 20, ..cms::log::Limits::default() },
-        snapshots_keep: 1,
-        text_delay: Duration::from_secs(60),
-        verify_timeout: Duration::from_secs(1),
-        lock_timeout: Duration::from_secs(1),
-        ..options(&sandbox)
+    let weak = || {
+        options(&sandbox)
+            .durability(Durability::None)
+            .log_size(1 << 20)
+            .snapshots_keep(1)
+            .text_delay(Duration::from_secs(60))
+            .verify_timeout(Duration::from_secs(1))
+            .lock_timeout(Duration::from_secs(1))
     };
     // The owner, who runs this test, may weaken all settings except the time limit of verifiers.
     let settings = Engine::new(weak()).settings();
@@ -121,19 +121,33 @@ fn s14_who_does_not_own_the_directory_can_only_be_stricter() {
     assert_eq!(settings.verify_timeout, Duration::from_secs(7));
     assert_eq!(settings.lock_timeout, Duration::from_secs(1), "that is the patience of whoever waits");
     assert_eq!(settings.origin(Setting::LogSize), origin(&sandbox, 3));
-    let strict = Engine::new(Options {
-        durability: Durability::Full,
-        given: [Setting::Durability].into(),
-        log: cms::log::Limits { bytes: 64 << 20, ..cms::log::Limits::default() },
-        snapshots_keep: 30,
-        text_delay: Duration::from_millis(100),
-        ..options(&sandbox)
-    });
+    let strict = Engine::new(
+        options(&sandbox)
+            .durability(Durability::Full)
+            .log_size(64 << 20)
+            .snapshots_keep(30)
+            .text_delay(Duration::from_millis(100)),
+    );
     let settings = strict.settings();
     assert_eq!(settings.durability_of("dhcp"), Durability::Full);
     assert_eq!((settings.log.bytes, settings.snapshots_keep), (64 << 20, 30));
     assert_eq!(settings.text_delay, Duration::from_millis(100));
     assert_eq!(settings.origin(Setting::LogSize), SettingOrigin::Option);
+}
+
+#[test]
+fn an_option_that_is_set_to_its_default_overrides_the_policy_of_the_owner() {
+    let sandbox = Sandbox::new();
+    rule(&sandbox, &["option durability 'log'", "option log_size '16M'"]);
+    // The age of records is no setting, and says nothing of the size of the log.
+    let full = options(&sandbox).durability(Durability::Full).log_age(Duration::from_secs(60));
+    let settings = Engine::new(full).settings();
+    assert_eq!(settings.durability_of("dhcp"), Durability::Full);
+    assert_eq!(settings.origin(Setting::Durability), SettingOrigin::Option);
+    assert_eq!((settings.log.bytes, settings.log.age), (16 << 20, Some(Duration::from_secs(60))));
+    assert_eq!(settings.origin(Setting::LogSize), origin(&sandbox, 3));
+    let settings = Engine::new(options(&sandbox).log_size(4 << 20)).settings();
+    assert_eq!((settings.durability_of("dhcp"), settings.log.bytes), (Durability::Log, 4 << 20));
 }
 
 #[test]

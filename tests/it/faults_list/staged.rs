@@ -346,7 +346,7 @@ fn m13_uci_creates_no_package() {
 fn m13_a_transaction_creates_packages() {
     let fixture = Fixture::new(&[("network", "config interface 'lan'\n\toption mtu '1'\n")]);
     for durability in [cms::Durability::Full, cms::Durability::Log, cms::Durability::None] {
-        let live = cms::Store::open(cms::Options { durability, ..fixture.options() }).expect("opens");
+        let live = cms::Store::open(fixture.options().durability(durability)).expect("opens");
         let package = format!("new_{durability:?}").to_lowercase();
         let key = |rest: &str| format!("{package}{rest}").into_bytes();
         let mut transaction = live.begin().expect("begins");

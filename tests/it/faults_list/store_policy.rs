@@ -11,13 +11,12 @@ use crate::support::sandbox::Sandbox;
 /// Returns the options of a library that uses the directories of a sandbox.
 pub fn options(sandbox: &Sandbox) -> cms::Options {
     let path = |name: &str| Some(sandbox.path(name));
-    let wanted = cms::DirOptions {
-        config: path("config"),
-        save: path("save"),
-        run: path("run"),
-        state: path("state"),
-    };
-    cms::Options { dirs: cms::Dirs::choose(wanted), ..cms::Options::default() }
+    let wanted = cms::DirOptions::new()
+        .config(path("config"))
+        .save(path("save"))
+        .run(path("run"))
+        .state(path("state"));
+    cms::Options::new().dirs(cms::Dirs::choose(wanted))
 }
 
 /// Lists the records of the log, the oldest first: `KIND SOURCE`.

@@ -134,9 +134,8 @@ impl Ground {
     fn live_at(&self, durability: Durability) -> Store {
         let path = |name: &str| Some(self.path(name));
         let wanted =
-            DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
-        Store::open(Options { dirs: Dirs::choose(wanted), durability, ..Options::default() })
-            .expect("it opens")
+            DirOptions::new().config(path("config")).save(path("save")).run(path("run")).state(path("state"));
+        Store::open(Options::new().dirs(Dirs::choose(wanted)).durability(durability)).expect("it opens")
     }
 }
 

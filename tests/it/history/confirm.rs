@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use cms::clock::Uptime;
-use cms::log::Limits;
-use cms::{Delta, DeltaKind, Engine, Form, Options};
+use cms::testing::Seams as _;
+use cms::{Delta, DeltaKind, Engine, Form};
 use proptest::prelude::*;
 
 use super::{fixture, set, texts};
@@ -89,7 +89,7 @@ proptest! {
     fn what_is_not_confirmed_in_time_is_taken_back(events in prop::collection::vec(event(), 1..25)) {
         CLOCK.set((1, 1000));
         let fixture = fixture();
-        let open = || Engine::new(Options { uptime: fake_clock, ..fixture.options() });
+        let open = || Engine::new(fixture.options().uptime(fake_clock));
         let mut store = open();
         let mut machine = Machine { value: 0, armed: None };
         for event in &events {
@@ -124,9 +124,7 @@ proptest! {
                     machine = Machine { value: *new, armed: Some((baseline, boot, now, *time)) };
                 }
                 Event::FailingCommit => {
-                    let mut failing = fixture.options();
-                    failing.map_limit = Some(1);
-                    failing.uptime = fake_clock;
+                    let failing = fixture.options().map_limit(1).uptime(fake_clock);
                     let failing = Engine::new(failing);
                     let place = failing.packages().find(b"network").expect("there");
                     let delta = Delta::new(DeltaKind::Set, b"lan", Some(b"b"), Some(b"longer than a map may be"));
@@ -174,10 +172,10 @@ fn a_lock_out_ends_by_itself() {
 fn a_commit_that_waits_to_be_confirmed_is_taken_back_however_much_is_committed_meanwhile() {
     CLOCK.set((1, 1000));
     let fixture = fixture();
-    let limits = Limits { bytes: 256 << 10, ..Limits::default() };
+    let log_size = 256 << 10;
     let open = || {
         let durability = cms::Durability::None;
-        Engine::new(Options { uptime: fake_clock, log: limits, durability, ..fixture.options() })
+        Engine::new(fixture.options().uptime(fake_clock).log_size(log_size).durability(durability))
     };
     let store = open();
     commit(&store, 1, None);

@@ -1,7 +1,6 @@
 //! Transactions of an open store over three packages, which all of them give the same number.
 
 use cms::Result;
-use cms::log::Limits;
 
 use crate::support::scenario::{Effort, PLAIN, Scenario, State, Texts};
 use crate::support::world::{Actor, World};
@@ -83,7 +82,7 @@ pub const SEGMENTS: Scenario = Scenario {
     prepare: |world| commit_up_to(world, 7, HUGE),
     steps: &[|actor| number(actor, 8, HUGE), |actor| number(actor, 9, HUGE)],
     states: || states(7..=9, HUGE),
-    limits: Limits { bytes: 256 << 10, age: None, records: None },
+    log_size: 256 << 10,
     goes_on: true,
     effort: Effort::Sample,
     ..PLAIN

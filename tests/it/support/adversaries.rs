@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cms::Durability;
-use cms::files::Call;
+use cms::testing::Call;
 use rustix::process::Signal;
 
 use super::aftermath::May;
@@ -78,9 +78,9 @@ fn is_all(effort: Effort, level: Durability) -> bool {
 pub fn is_tried(at: usize, level: Durability, is_death: bool) -> bool {
     let turn = match level {
         _ if is_exhaustive() => return true,
-        Durability::Full => return true,
         Durability::Log => at,
         Durability::None => at + 1,
+        _ => return true,
     };
     turn % 3 == usize::from(is_death)
 }
@@ -194,7 +194,7 @@ pub fn be_killed(scenario: &Scenario) {
         }
         Ok(usize::MAX)
     });
-    let world = World::at(root.as_ref(), scenario.limits);
+    let world = World::at(root.as_ref(), scenario.log_size);
     let actor = world.actor_of(scenario, level, files);
     for step in scenario.steps {
         step(&actor).expect("nothing else disturbs it");

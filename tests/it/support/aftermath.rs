@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use cms::files::Files;
+use cms::testing::Files;
 use cms::{Delta, DeltaKind, Durability, Error, Form};
 
 use super::oracle::{Chain, litter};

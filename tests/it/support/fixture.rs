@@ -45,8 +45,12 @@ impl Fixture {
         std::fs::read_to_string(self.path("config").join(package)).expect("readable")
     }
 
+    pub fn dirs(&self) -> Dirs {
+        dirs(self.dir.path())
+    }
+
     pub fn options(&self) -> Options {
-        Options { dirs: dirs(self.dir.path()), ..Options::default() }
+        Options::new().dirs(self.dirs())
     }
 
     pub fn live(&self) -> Store {
@@ -65,7 +69,7 @@ impl Fixture {
 pub fn dirs(root: &Path) -> Dirs {
     let path = |name: &str| Some(root.join(name));
     let wanted =
-        DirOptions { config: path("config"), save: path("save"), run: path("run"), state: path("state") };
+        DirOptions::new().config(path("config")).save(path("save")).run(path("run")).state(path("state"));
     Dirs::choose(wanted)
 }
 

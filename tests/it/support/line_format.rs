@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use cms::format::{
+use cms::testing::format::{
     Builder, Format, OptionLine, ParseError, ParseOptions, Parsed, Part, Piece, Reason, SectionId, unwritable,
 };
 use cms::{OptionView, Package, Result, Section, Value, name};
@@ -246,7 +246,7 @@ impl Format for Lines {
         if let Some(progress) = options.progress {
             progress(text.len(), text.len());
         }
-        Ok(Parsed { package: loader.builder.finish(), errors })
+        Ok(Parsed::new(loader.builder.finish(), errors))
     }
 
     fn print(&self, package: &Package, names: bool) -> Vec<u8> {
@@ -278,7 +278,7 @@ impl Format for Lines {
     }
 
     fn tidy(&self, text: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
-        self.read(b"tidy", Arc::clone(text), &ParseOptions::default())?;
+        self.read(b"tidy", Arc::clone(text), &ParseOptions::new())?;
         let mut out = Vec::with_capacity(text.len());
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);

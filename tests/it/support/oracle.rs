@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cms::Options;
-use cms::files::Files;
-use cms::log::Limits;
+use cms::testing::{Files, Seams as _};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -22,14 +21,8 @@ pub fn scratch() -> TempDir {
     if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.expect("a directory")
 }
 
-pub fn options(root: &Path, files: Files, limits: Limits) -> Options {
-    Options {
-        dirs: dirs(root),
-        files,
-        log: limits,
-        lock_timeout: Duration::from_millis(500),
-        ..Options::default()
-    }
+pub fn options(root: &Path, files: Files, log_size: u64) -> Options {
+    Options::new().dirs(dirs(root)).files(files).log_size(log_size).lock_timeout(Duration::from_millis(500))
 }
 
 /// Lists temporary files in the directories and their subdirectories.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::files::Call;
+use cms::testing::{Call, Seams as _};
 use cms::{DirOptions, Dirs, Error, Options, Store};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -49,15 +49,12 @@ impl Paths {
     }
 
     pub fn options(&self, level: &str) -> Options {
-        let wanted = DirOptions {
-            config: Some(self.config.clone()),
-            save: Some(self.save.clone()),
-            run: Some(self.run.clone()),
-            state: Some(self.state.clone()),
-        };
-        let mut options = Options { dirs: Dirs::choose(wanted), ..Options::default() };
-        options.set_durability(level).expect("a level");
-        options
+        let wanted = DirOptions::new()
+            .config(self.config.clone())
+            .save(self.save.clone())
+            .run(self.run.clone())
+            .state(self.state.clone());
+        Options::new().dirs(Dirs::choose(wanted)).durability_levels(level).expect("a level")
     }
 
     fn set(&self, command: &mut Command) {
@@ -296,8 +293,8 @@ fn stop(options: Options, told: &str) {
         }
         Ok(usize::MAX)
     });
-    let acknowledged = options.dirs.config.path.with_file_name("acknowledged");
-    let live = Store::open(Options { files, ..options }).expect("opens");
+    let acknowledged = options.get_dirs().config.path.with_file_name("acknowledged");
+    let live = Store::open(options.files(files)).expect("opens");
     let mut transaction = live.begin().expect("few are open");
     for key in ["app.s.n", "other.s.n"] {
         transaction.set(key.as_bytes(), b"new").expect("set");
@@ -335,7 +332,7 @@ pub fn role(role: &str) {
         // Commits each value that it reads from standard input, and defers the texts for a long time.
         "commits" => {
             let text_delay = Duration::from_secs(1000);
-            let live = Store::open(Options { text_delay, ..options }).expect("opens");
+            let live = Store::open(options.text_delay(text_delay)).expect("opens");
             live.get(b"app.s.n", |_| ()).expect("read");
             for value in std::io::stdin().lines() {
                 let value = value.expect("readable");

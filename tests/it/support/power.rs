@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use cms::files::{Call, Files, Probe};
+use cms::testing::{Call, Files, Probe};
 
 use super::dice::Dice;
 

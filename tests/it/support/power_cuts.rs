@@ -10,7 +10,7 @@ use super::aftermath::May;
 use super::dice::Dice;
 use super::oracle::is_exhaustive;
 use super::power::{Image, Moment};
-use super::scenario::{Effort, LIMITS, Scenario};
+use super::scenario::{Effort, LOG_SIZE, Scenario};
 use super::world::Stage;
 
 /// Goes through the images of the disk that a power cut may leave, each once.
@@ -27,7 +27,7 @@ type Check<'c> = dyn FnMut(&Moment, usize, &str) + 'c;
 
 impl Cuts {
     fn new(scenario: &Scenario, samples: usize) -> Self {
-        let is_long = scenario.limits.bytes < LIMITS.bytes;
+        let is_long = scenario.log_size < LOG_SIZE;
         let has_singles = is_exhaustive() || is_long || scenario.effort != Effort::Sample;
         Self { seen: HashSet::new(), dice: Dice(0x9e37_79b9_7f4a_7c15), samples, has_singles }
     }
@@ -66,7 +66,7 @@ impl Cuts {
 fn samples(scenario: &Scenario, level: Durability) -> usize {
     match (scenario.effort, level) {
         _ if is_exhaustive() => 400,
-        _ if scenario.limits.bytes < LIMITS.bytes => 2,
+        _ if scenario.log_size < LOG_SIZE => 2,
         (Effort::Full, Durability::Full) => 12,
         (Effort::Full, _) => 3,
         (Effort::Errors | Effort::Sample, _) => 1,
@@ -110,7 +110,7 @@ fn may_be(stage: &Stage, moment: &Moment, level: Durability) -> May {
 
 /// Reports whether the power is cut at every moment. Otherwise the moments take turns: it is cut at one of three.
 fn is_whole(scenario: &Scenario, level: Durability, has_other_moments: bool) -> bool {
-    let is_long = scenario.limits.bytes < LIMITS.bytes;
+    let is_long = scenario.log_size < LOG_SIZE;
     is_long || scenario.effort == Effort::Full || level == Durability::Log && has_other_moments
 }
 

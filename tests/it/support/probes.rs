@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cms::files::{Call, Files, Probe};
+use cms::testing::{Call, Files, Probe};
 
 pub const EIO: i32 = 5;
 pub const EACCES: i32 = 13;

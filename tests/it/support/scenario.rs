@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cms::log::Limits;
 use cms::{Error, Result};
 
 use super::world::{Actor, World};
 
 /// How much of a log is kept if nothing is said of it, as by default.
-pub const LIMITS: Limits = Limits { bytes: 4 << 20, age: None, records: None };
+pub const LOG_SIZE: u64 = 4 << 20;
 
 /// The text of each package there is.
 pub type Texts = BTreeMap<String, String>;
@@ -58,7 +57,7 @@ pub struct Scenario {
     pub steps: &'static [Step],
     /// The state before the steps, and that after each.
     pub states: fn() -> Vec<State>,
-    pub limits: Limits,
+    pub log_size: u64,
     /// Whether each step leads to its state whatever became of those before: then the same store goes on after a failure.
     pub goes_on: bool,
     /// Whether somebody writes packages without the log: the log then holds changes by hand.
@@ -94,7 +93,7 @@ pub const PLAIN: Scenario = Scenario {
     prepare: |_| (),
     steps: &[],
     states: Vec::new,
-    limits: LIMITS,
+    log_size: LOG_SIZE,
     goes_on: false,
     is_edited: false,
     recovers: false,

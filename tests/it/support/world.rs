@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cms::files::{Call, Files};
-use cms::log::Limits;
+use cms::testing::{Call, Files};
 use cms::text::Dialect;
 use cms::{CommitOptions, Committed, Delta, Durability, Engine, Error, Form, Options, Result};
 use cms::{Place, Store, Unstaged};
@@ -27,14 +26,14 @@ pub const MODE: u32 = 0o640;
 /// The directories of a store.
 pub struct World {
     pub root: PathBuf,
-    limits: Limits,
+    log_size: u64,
     /// The disk it is on, if the power of that may be cut.
     disk: Option<Arc<Disk>>,
 }
 
 impl World {
-    pub fn at(root: &Path, limits: Limits) -> Self {
-        Self { root: root.to_owned(), limits, disk: None }
+    pub fn at(root: &Path, log_size: u64) -> Self {
+        Self { root: root.to_owned(), log_size, disk: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -64,7 +63,7 @@ impl World {
     /// Options whose texts come later only when the store is closed.
     fn options(&self, level: Durability, files: Files) -> Options {
         let text_delay = Duration::from_secs(100_000);
-        Options { durability: level, text_delay, ..options(&self.root, files, self.limits) }
+        options(&self.root, files, self.log_size).durability(level).text_delay(text_delay)
     }
 
     pub fn open(&self) -> Store {
@@ -84,9 +83,10 @@ impl World {
 
     /// As [`World::actor_with`], with a log of its own.
     pub fn actor_with_another_log(&self, level: Durability, files: Files) -> Actor<'_> {
-        let mut options = self.options(level, files.clone());
-        options.dirs.state.as_mut().expect("one").path = self.path("state-b");
-        let store = Store::open(options).expect("opens");
+        let options = self.options(level, files.clone());
+        let mut dirs = options.get_dirs().clone();
+        dirs.state.as_mut().expect("one").path = self.path("state-b");
+        let store = Store::open(options.dirs(dirs)).expect("opens");
         Actor { world: self, store, reader: None, files, level }
     }
 
@@ -251,7 +251,7 @@ impl Actor<'_> {
 
     /// As [`Actor::commit_staged`], whatever others have changed since.
     pub fn commit_by_force(&self, package: &str) -> Result<()> {
-        let force = CommitOptions { force: true, ..CommitOptions::default() };
+        let force = CommitOptions::new().force(true);
         self.engine().commit_as(&[self.place(package)], Vec::new(), &force).map(drop)
     }
 
@@ -261,7 +261,7 @@ impl Actor<'_> {
         let plain = self.world.actor();
         let unstaged = places.iter().map(|place| {
             let before = plain.engine().packages().load(place.name.as_bytes()).expect("loads").package;
-            Unstaged { place: place.clone(), before, deltas: deltas.to_vec() }
+            Unstaged::new(place.clone(), before, deltas.to_vec())
         });
         let unstaged = unstaged.collect();
         self.engine().commit_with(&places, unstaged, Form::Lossless, None).map(drop)
@@ -339,7 +339,7 @@ pub struct Stage {
 impl Stage {
     pub fn new(scenario: &Scenario) -> Self {
         let dirs = [scratch(), scratch()];
-        let mut world = World::at(dirs[0].path(), scenario.limits);
+        let mut world = World::at(dirs[0].path(), scenario.log_size);
         std::fs::create_dir(world.path("config")).expect("made");
         for (name, text) in (scenario.packages)() {
             world.make(&name, &text);

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use cms::{Committed, Engine, Options};
+use cms::{Committed, Engine};
 use serde_json::json;
 
 use crate::context::Context;
@@ -109,7 +109,7 @@ fn commit(context: &mut Context, gathered: Gathered) -> Result<Exit, Failure> {
         return guard::finish(context, &terms, &[], None);
     }
     if let Some(message) = message {
-        context.store = Engine::new(Options { message, ..context.store.options().clone() });
+        context.store = Engine::new(context.store.options().clone().message(message));
     }
     let standing = guard::begin(context, &terms)?;
     let outcomes = context.store.commit_as(&places, unstaged, &options)?;

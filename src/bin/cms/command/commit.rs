@@ -108,7 +108,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         on_rollback: call.flags.on_rollback.clone(),
     };
     terms.check()?;
-    let options = CommitOptions { form, confirm: terms.time, force: call.flags.force };
+    let options = CommitOptions::new().form(form).confirm(terms.time).force(call.flags.force);
     if context.gathered.is_some() && call.flags.check {
         let why =
             "--check is not for a line of a batch, which commits once, when all its lines have been read";
@@ -192,7 +192,7 @@ fn check_commit(
 
 /// Lists the verifiers of the staged changes with their verdicts, and the watches that would get an event.
 pub fn preview(context: &mut Context, places: &[Place]) -> Result<Exit, Failure> {
-    let Preview { verdicts, watchers } = context.store.preview(places)?;
+    let Preview { verdicts, watchers, .. } = context.store.preview(places)?;
     let exit = match verdicts.iter().any(|verdict| verdict.refusal.is_some()) {
         true => Exit::Refused,
         false => Exit::Ok,

@@ -131,7 +131,7 @@ fn diff_package(context: &mut Context, name: &[u8], by_key: bool) -> Result<Diff
 fn package(file: &[u8], text: &[u8]) -> Result<Package, Failure> {
     let path = path(file);
     let name = path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-    match parse(&name, Arc::new(text.to_vec()), &ParseOptions::default()) {
+    match parse(&name, Arc::new(text.to_vec()), &ParseOptions::new()) {
         Err(cms::Error::Parse(error)) => Err(cms::Error::from(error.in_file(path)).into()),
         parsed => Ok(parsed?.package),
     }

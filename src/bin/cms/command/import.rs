@@ -105,11 +105,11 @@ fn texts(
         (Format::Json, name) => json::read(unmarked, name)?,
         // The text of one package is kept unchanged, comments included.
         (Format::Uci, Some(name)) => {
-            parse(name, Arc::new(bytes.clone()), &ParseOptions::default())?;
+            parse(name, Arc::new(bytes.clone()), &ParseOptions::new())?;
             vec![(name.to_vec(), bytes)]
         }
         (Format::Uci, None) => {
-            let (packages, _) = cms::text::import(Arc::new(bytes), &ParseOptions::default())?;
+            let (packages, _) = cms::text::import(Arc::new(bytes), &ParseOptions::new())?;
             packages.iter().map(|package| (package.name().to_vec(), print(package, false))).collect()
         }
     })
@@ -142,7 +142,7 @@ fn merge(context: &mut Context, call: &Call<Flags>, packages: Vec<json::NamedTex
     let mut edits = Edits::new(Goal::of(call.flags.commit, call.flags.with_staged)?);
     for (name, text) in packages {
         let edited = edits.package(context, &name)?;
-        let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::default())?;
+        let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::new())?;
         edited.deltas.extend(merged.0);
     }
     edits.finish(context)

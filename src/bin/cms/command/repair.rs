@@ -33,7 +33,7 @@ fn run(context: &mut Context, _: &Call) -> Result<Exit, Failure> {
         );
         return Ok(Exit::Ok);
     }
-    let cms::Repair { problems, packages: repaired, unmended } = context.store.audit().repair()?;
+    let cms::Repair { problems, packages: repaired, unmended, .. } = context.store.audit().repair()?;
     context.forget();
     for problem in &problems {
         context.note(problem);

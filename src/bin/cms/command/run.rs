@@ -179,11 +179,8 @@ fn values(context: &Context, patterns: &[String]) -> Result<Vec<(String, OsStrin
             context.store.packages().load_committed(context.store.packages().find(name.as_bytes())?)?;
         for section in loaded.package.sections() {
             for option in section.options() {
-                let key = KeyChange {
-                    section: section.name().to_vec(),
-                    option: Some(option.name().to_vec()),
-                    what: What::Added(Content::List(Vec::new())),
-                };
+                let added = What::Added(Content::List(Vec::new()));
+                let key = KeyChange::new(section.name(), Some(option.name()), added);
                 if pattern.selects(&name, &key) {
                     let items: Vec<&[u8]> = option.value().items().collect();
                     let value = OsStr::from_bytes(&items.join(&b' ')).to_owned();

@@ -53,7 +53,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if context.global.source.is_none() {
         // A refusal names the command that refused.
         let name = path(&words[0]).file_name().map(|name| name.to_string_lossy().into_owned());
-        options.source = name.unwrap_or_default();
+        options = options.source(name.unwrap_or_default());
     }
     let mut verifier = VerifierCommand {
         words,

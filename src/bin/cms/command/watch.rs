@@ -110,7 +110,7 @@ fn print(context: &mut Context, event: &Event, users: &mut Users) -> Result<(), 
     } else {
         let title = record_title(event.record(), users);
         context.print_line(&title)?;
-        for Changed { package, change } in event.changes() {
+        for Changed { package, change, .. } in event.changes() {
             context.put_line(&[b"    ", &change_line(package, change)[..]].concat())?;
         }
         for package in &event.record().packages {

@@ -22,7 +22,7 @@ impl Session {
             None => None,
             Some(delta) if is_dead(&delta) => Some(delta),
             Some(delta) => {
-                let dialect = self.settings.store.options().dialect;
+                let dialect = self.settings.store.options().get_dialect();
                 lookup.loaded.package.apply(&delta, dialect)?
             }
         };
@@ -93,5 +93,7 @@ fn reorder(lookup: &Lookup) -> Result<Delta, Failure> {
     if lookup.found_section().is_none() || lookup.tuple.value.is_none() {
         return Err(Failure::NotFound);
     }
-    Ok(Delta { option: None, ..delta(lookup, DeltaKind::Reorder) })
+    let mut delta = delta(lookup, DeltaKind::Reorder);
+    delta.option = None;
+    Ok(delta)
 }

@@ -330,7 +330,7 @@ impl Session {
             return Ok(store.staging().stage(&loaded.place, &all)?);
         }
         self.need_config_dir()?;
-        let dialect = store.options().dialect;
+        let dialect = store.options().get_dialect();
         Ok(store.update(&loaded.place, self.settings.form(), |package| {
             deltas.iter().try_for_each(|delta| package.apply(delta, dialect).map(|_| ()))
         })?)

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cms::text::Dialect;
-use cms::{Dir, DirOptions, Dirs, Engine, Form, Options, Warn};
+use cms::{Dir, DirOptions, Dirs, Engine, Form, Options};
 
 /// Options that take an argument, and options that do not; `L` is accepted, and only prints the usage.
 const WITH_ARGUMENT: &[u8] = b"cCdfpPt";
@@ -124,7 +124,7 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
     let mut config = None;
     let mut overriding = Some(PathBuf::from("/var/run/uci"));
     // The default does not depend on the configuration directory: all users share root's directory, as in stock uci.
-    let own = Dirs::choose(DirOptions { config: Some("/etc/config".into()), ..DirOptions::default() }).save;
+    let own = Dirs::choose(DirOptions::new().config(PathBuf::from("/etc/config"))).save;
     let mut search = SearchPath(vec![own.path.clone()]);
     let mut settings = Settings {
         program: program.as_bytes().to_vec(),
@@ -185,7 +185,7 @@ pub fn read(program: &OsStr, words: &[OsString]) -> Result<Settings, ExitCode> {
 fn dirs_of(config: Option<PathBuf>, mut search: SearchPath, own: Dir) -> Dirs {
     let save = search.0.pop();
     let is_own = save.as_ref() == Some(&own.path);
-    let mut dirs = Dirs::choose(DirOptions { config, save, ..DirOptions::default() });
+    let mut dirs = Dirs::choose(DirOptions::new().config(config).save(save));
     if is_own {
         dirs.save = own;
     }
@@ -195,9 +195,8 @@ fn dirs_of(config: Option<PathBuf>, mut search: SearchPath, own: Dir) -> Dirs {
 
 /// Makes the store, with stock uci's reading of texts.
 fn store(dirs: Dirs, strict: bool, quiet: bool) -> Engine {
-    let warn = (!quiet).then(|| Warn::new(warn));
-    let (dialect, source) = (Dialect::Uci, "uci".to_owned());
-    Engine::new(Options { dirs, dialect, strict, source, warn, ..Options::default() })
+    let options = Options::new().dirs(dirs).dialect(Dialect::Uci).strict(strict).source("uci");
+    Engine::new(if quiet { options } else { options.warn(warn) })
 }
 
 /// Prints a warning of the library; stock uci has none like it.

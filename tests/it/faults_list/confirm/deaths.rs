@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use cms::log::Kind;
-use cms::{Durability, Engine, Options};
+use cms::testing::Seams as _;
+use cms::{Durability, Engine};
 
 use super::{CLOCK, NETWORK, SYSTEM, commit, fake_clock, fixture, open, set, wait};
 use crate::support::fixture::Fixture;
@@ -45,7 +46,12 @@ fn s18_whatever_fails_while_a_commit_is_taken_back_it_is_taken_back_in_the_end()
             let probe = FailAt::new(at, fault);
             let files = probe.files();
             let lock_timeout = Duration::from_millis(300);
-            let broken = Options { uptime: fake_clock, files, durability, lock_timeout, ..fixture.options() };
+            let broken = fixture
+                .options()
+                .uptime(fake_clock)
+                .files(files)
+                .durability(durability)
+                .lock_timeout(lock_timeout);
             let store = Engine::new(broken);
             let _ = store.confirmations().recover();
             drop(store);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cms::{Error, Guards, Options, Store};
+use cms::{Error, Guards, Store};
 
 use super::fixture;
 use crate::support::sandbox::Sandbox;
@@ -117,7 +117,7 @@ fn s18_without_a_guard_there_is_no_commit() {
     let fixture = fixture();
     let before = fixture.text("network");
     let guards = Guards::Program("/nonexistent/cms".into());
-    let live = Store::open(Options { guards, ..fixture.options() }).expect("opens");
+    let live = Store::open(fixture.options().guards(guards)).expect("opens");
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");
     transaction.set_confirm(Duration::from_secs(60));
@@ -133,7 +133,7 @@ fn s18_a_program_has_a_guard_as_well() {
     for guards in [Guards::Thread, Guards::Program(env!("CARGO_BIN_EXE_cms").into())] {
         let fixture = fixture();
         let before = fixture.text("network");
-        let live = Store::open(Options { guards, ..fixture.options() }).expect("opens");
+        let live = Store::open(fixture.options().guards(guards)).expect("opens");
         let mut transaction = live.begin().expect("begun");
         transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");
         transaction.set_confirm(Duration::from_millis(700));
@@ -218,7 +218,7 @@ fn s18_others_who_commit_at_the_moment_of_the_rollback_lose_nothing() {
     let fixture = fixture();
     let before = fixture.text("network");
     let guards = Guards::Program(env!("CARGO_BIN_EXE_cms").into());
-    let options = || Options { guards: guards.clone(), ..fixture.options() };
+    let options = || fixture.options().guards(guards.clone());
     let live = Store::open(options()).expect("opens");
     let mut transaction = live.begin().expect("begun");
     transaction.set(b"network.lan.ipaddr", b"10.9.9.9").expect("set");

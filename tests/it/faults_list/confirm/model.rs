@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cms::testing::Seams as _;
 use cms::text::{ParseOptions, parse, print};
 use cms::{Delta, DeltaKind, Engine, Form, Guards, Options, Package, Store, Value};
 use proptest::prelude::*;
@@ -20,7 +21,7 @@ type Sections = BTreeMap<String, Section>;
 
 fn package(fixture: &Fixture, name: &str) -> Package {
     let text = Arc::new(std::fs::read(fixture.path("config").join(name)).expect("readable"));
-    parse(name.as_bytes(), text, &ParseOptions::default()).expect("no errors").package
+    parse(name.as_bytes(), text, &ParseOptions::new()).expect("no errors").package
 }
 
 fn sections(fixture: &Fixture, name: &str) -> (Sections, Order) {
@@ -237,12 +238,8 @@ impl World {
         let text = "# head\nconfig named 's0'\n\toption a '1' # why\n\tlist l '1'\n\nconfig rule\n\toption id 'x'\n\toption of_x '1'\n\
             config rule\n\toption id 'y'\n\toption of_y '1'\n\toption a '2'\nconfig named 's1'\n";
         let fixture = Fixture::new(&[("network", text), ("other", text)]);
-        let store = Engine::new(Options {
-            uptime: fake_clock,
-            guards: Guards::Nobody,
-            durability,
-            ..fixture.options()
-        });
+        let store =
+            Engine::new(fixture.options().uptime(fake_clock).guards(Guards::Nobody).durability(durability));
         store.history().note_edits().expect("noted");
         Self { fixture, store, counter: 0, waiting: Vec::new(), deadline: None }
     }
@@ -343,7 +340,7 @@ impl World {
         deltas(&mut package, edit, &mut self.counter);
         let text = match anew {
             true => print(&package, false),
-            false => cms::text::render(&package, &ParseOptions::default()).expect("written"),
+            false => cms::text::render(&package, &ParseOptions::new()).expect("written"),
         };
         self.fixture.write(PACKAGES[at], &String::from_utf8(text).expect("UTF-8"));
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cms::{Engine, Options, Store};
+use cms::{Engine, Store};
 
 use crate::support::parts::{COUNT, Part, Paths, TEXT, USER, command, get, root, write};
 
@@ -197,7 +197,7 @@ fn x_h9_other_users_read_what_was_acknowledged_or_are_told_who_has_it() {
 fn x_h7_a_text_is_behind_only_behind_a_mark() {
     let root = root();
     let paths = Paths::of(root.path(), "run", "state");
-    let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
+    let options = paths.options("log").text_delay(Duration::from_secs(1000));
     let live = Store::open(options).expect("opens");
     live.get(b"app.s.n", |_| ()).expect("read");
     let mark = paths.config.join(".app.behind");
@@ -241,7 +241,7 @@ fn x_h7_texts_that_are_behind_survive_that_the_state_directory_is_replaced() {
     for ends in [false, true] {
         let root = root();
         let paths = Paths::of(root.path(), "run", "state");
-        let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
+        let options = paths.options("log").text_delay(Duration::from_secs(1000));
         let live = Store::open(options).expect("opens");
         live.get(b"app.s.n", |_| ()).expect("read");
         let set = |key: &str, value: &str| {
@@ -287,7 +287,7 @@ fn x_h7_a_text_that_another_writer_has_left_behind_a_replaced_log_is_not_forgott
     let root = root();
     let paths = Paths::of(root.path(), "run", "state");
     let text_delay = Duration::from_secs(1000);
-    let open = || Store::open(Options { text_delay, ..paths.options("log") }).expect("opens");
+    let open = || Store::open(paths.options("log").text_delay(text_delay)).expect("opens");
     let set = |store: &Store, key: &str, value: &str| {
         let mut transaction = store.begin().expect("few are open");
         transaction.set(key.as_bytes(), value.as_bytes()).expect("set");
@@ -409,7 +409,7 @@ fn x_l2_a_mark_of_later_transactions_does_not_bring_older_values_back() {
 fn x_h7_a_store_that_is_closed_puts_its_texts_in_place_though_another_has_the_log_s_lock() {
     let root = root();
     let paths = Paths::of(root.path(), "run", "state");
-    let options = Options { text_delay: Duration::from_secs(1000), ..paths.options("log") };
+    let options = paths.options("log").text_delay(Duration::from_secs(1000));
     let live = Store::open(options).expect("opens");
     live.get(b"app.s.n", |_| ()).expect("read");
     let mut transaction = live.begin().expect("begun");

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cms::{Engine, Options};
+use cms::Engine;
 
 use super::{open, options};
 use crate::support::dice::Dice;
@@ -169,8 +169,7 @@ fn s6_bytes_that_are_overwritten_cost_no_more_than_the_records_they_are_of() {
 /// Makes a log of several segments; returns its directory and the segments as well.
 fn several_segments() -> (Sandbox, PathBuf, Vec<PathBuf>) {
     let sandbox = Sandbox::new();
-    let limits = cms::log::Limits { bytes: 2 << 20, ..cms::log::Limits::default() };
-    let store = Engine::new(Options { log: limits, ..options(&sandbox) });
+    let store = Engine::new(options(&sandbox).log_size(2 << 20));
     for number in 0..400 {
         let text =
             format!("config a b\n\toption x {number}\n\toption y '{}'\n", "y".repeat(400 + number % 9));

@@ -160,8 +160,7 @@ fn disturb(numbers: &Numbers<'_>, dice: &mut Dice, round: usize) -> &'static str
 #[test]
 fn s4_every_interface_returns_the_revision_of_the_log() {
     let sandbox = Sandbox::new();
-    let mut private = options(&sandbox);
-    private.private_maps = true;
+    let private = options(&sandbox).private_maps(true);
     let shared = open(&sandbox);
     set(&shared, "network.lan.ipaddr", "first").expect("committed");
     let numbers = Numbers { sandbox: &sandbox, open: [shared, Store::open(private).expect("opens")] };
@@ -181,9 +180,10 @@ fn s4_every_interface_returns_the_revision_of_the_log() {
 #[test]
 fn s4_without_a_log_revisions_count_what_was_published() {
     let sandbox = Sandbox::new();
-    let mut without = options(&sandbox);
-    without.dirs.state = None;
-    let live = Store::open(without).expect("opens");
+    let options = options(&sandbox);
+    let mut dirs = options.get_dirs().clone();
+    dirs.state = None;
+    let live = Store::open(options.dirs(dirs)).expect("opens");
     let before = live.revision();
     let first = set(&live, "network.lan.ipaddr", "1").expect("committed");
     let second = set(&live, "network.lan.ipaddr", "2").expect("committed");

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::{Durability, Engine, Options};
+use cms::testing::Seams as _;
+use cms::{Durability, Engine};
 
 use super::{Bench, TEXT, at_renames, set_option};
 
@@ -116,7 +117,7 @@ fn x_m16_nobody_commits_before_a_stock_uci_that_waited_has_renamed_its_file() {
             }
         };
         let files = at_renames(package.clone(), act);
-        let first = Engine::new(Options { files, durability, ..bench.options() });
+        let first = Engine::new(bench.options().files(files).durability(durability));
         set_option(&first, b"o", b"2").expect("committed");
         set_option(&Engine::new(bench.options()), b"second", b"2").expect("committed");
         let text = std::fs::read_to_string(&package).expect("there");

@@ -71,13 +71,14 @@ fn m20_a_byte_order_mark_is_skipped_and_kept_and_what_cannot_be_seen_is_named() 
 
 /// Reads a value as a program that keeps the store open.
 fn reads(sandbox: &Sandbox, key: &str) -> bool {
-    let dirs = cms::Dirs::choose(cms::DirOptions {
-        config: Some(sandbox.path("config")),
-        save: Some(sandbox.path("save")),
-        run: Some(sandbox.path("run")),
-        state: Some(sandbox.path("state")),
-    });
-    let live = cms::Store::open(cms::Options { dirs, ..cms::Options::default() }).expect("opens");
+    let dirs = cms::Dirs::choose(
+        cms::DirOptions::new()
+            .config(sandbox.path("config"))
+            .save(sandbox.path("save"))
+            .run(sandbox.path("run"))
+            .state(sandbox.path("state")),
+    );
+    let live = cms::Store::open(cms::Options::new().dirs(dirs)).expect("opens");
     live.get(key.as_bytes(), |_| ()).is_ok_and(|found| found.is_some())
 }
 

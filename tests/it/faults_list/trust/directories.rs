@@ -17,8 +17,8 @@ fn x_h2_what_another_user_puts_in_the_place_of_the_save_directory_is_not_used() 
     let options = |save: &str| {
         let path = |name: &str| Some(ground.path(name));
         let wanted =
-            DirOptions { config: path("config"), save: path(save), run: path("run"), state: path("state") };
-        Options { dirs: Dirs::choose(wanted), ..Options::default() }
+            DirOptions::new().config(path("config")).save(path(save)).run(path("run")).state(path("state"));
+        Options::new().dirs(Dirs::choose(wanted))
     };
     let store = Engine::new(options("shared/.uci"));
     let place = store.packages().find(b"app").expect("there");
@@ -133,11 +133,9 @@ fn x_m1_nobody_else_can_keep_a_commit_from_being_published() {
     // If publishing fails all the same, readers do not keep the old value.
     let lock = std::fs::File::open(ground.maps().join("lock")).expect("root's");
     lock.lock().expect("locked");
-    let mut options = writer.engine().options().clone();
-    options.lock_timeout = Duration::from_millis(200);
+    let options = writer.engine().options().clone().lock_timeout(Duration::from_millis(200));
     set(&Store::open(options).expect("it opens"), "app.s.pw", "three");
-    let mut options = reader.engine().options().clone();
-    options.lock_timeout = Duration::from_millis(200);
+    let options = reader.engine().options().clone().lock_timeout(Duration::from_millis(200));
     assert_eq!(get(&Store::open(options).expect("it opens"), "app.s.pw").as_deref(), Some("three"));
     let seen = std::thread::spawn(move || get(&reader, "app.s.pw"));
     std::thread::sleep(Duration::from_millis(300));

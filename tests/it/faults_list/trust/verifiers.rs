@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cms::files::{Call, Files};
-use cms::{Options, Store};
+use cms::Store;
+use cms::testing::{Call, Files, Seams as _};
 
 use super::{ANNA, Ground, as_user, set};
 use crate::support::probes::before;
@@ -59,7 +59,7 @@ fn x_m2_the_socket_of_a_verifier_gives_no_other_file_away() {
     for (what, with) in links.into_iter().chain(same).chain(others) {
         let (files, is_done) = exchange(with);
         let options = ground.live().engine().options().clone();
-        let live = Store::open(Options { files, ..options }).expect("it opens");
+        let live = Store::open(options.files(files)).expect("it opens");
         let opened = live.verify("app", |_| Ok(()));
         assert!(is_done.load(Ordering::Relaxed), "{what}: the moment was not hit");
         assert!(opened.is_err(), "{what}: it verifies where nobody asks");
@@ -158,8 +158,7 @@ fn x_m11_a_verifier_that_hangs_is_waited_for_once_and_not_by_each_thread() {
         })
     };
     let hanging = verifier(Duration::from_secs(4)).expect("it verifies");
-    let live = Store::open(Options { verify_timeout: Duration::from_secs(1), ..fixture.options() })
-        .expect("it opens");
+    let live = Store::open(fixture.options().verify_timeout(Duration::from_secs(1))).expect("it opens");
     let start = Instant::now();
     let threads: Vec<_> = (0..6)
         .map(|number| {
