@@ -20,8 +20,8 @@ use crate::os::dirs::Dirs;
 use crate::os::files::Files;
 use crate::staging::delta_file;
 
-/// Reads the value of `PACKAGE.SECTION.OPTION`, if that is a string and everything is settled: see the module documentation. Of a
-/// package with more than `limit` bytes it reads none.
+/// Reads the value of `PACKAGE.SECTION.OPTION`, if that is a string and everything is settled: see the module
+/// documentation. It does not read a package of more than `limit` bytes.
 ///
 /// It answers only where [`crate::Packages::load_good`] gives the same value. `None` says nothing about the key.
 #[doc(hidden)]

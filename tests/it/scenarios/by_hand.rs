@@ -1,4 +1,5 @@
-//! Packages that are edited by hand: before it is noted, between a change and its commit, while the text is behind.
+//! Packages that are edited by hand: before the log has the edit, between a change and its commit, and while the text
+//! is deferred.
 
 use cms::Result;
 
@@ -8,7 +9,7 @@ use crate::support::world::{Actor, World};
 
 const SMALL: usize = 20;
 
-/// The packages with a number, and a line at the end of the second that a person has added.
+/// The packages with a number, and with a line that a person has added at the end of the second.
 fn edited(number: usize) -> State {
     let mut texts = texts(number, SMALL);
     texts.get_mut("beta").expect("a package").push_str("# by hand\n");
@@ -51,7 +52,7 @@ pub const BETWEEN: Scenario = Scenario {
     ..PLAIN
 };
 
-/// What the editor has put in place of the value.
+/// The value that the editor has written.
 const BY_HAND: usize = 50;
 
 fn edited_value() -> State {
@@ -60,7 +61,7 @@ fn edited_value() -> State {
     texts.into()
 }
 
-/// The commit is refused, for whatever reason; the text is the edited one from then on.
+/// The commit is refused, for any reason; from then on the text is the edited one.
 pub const SAME_KEY: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
@@ -85,7 +86,7 @@ pub const SAME_KEY: Scenario = Scenario {
     ..PLAIN
 };
 
-/// With [`cms::Durability::Log`] the editor has read the text that is behind.
+/// With [`cms::Durability::Log`] the editor has read the text from before the deferred one.
 pub const BEHIND: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),

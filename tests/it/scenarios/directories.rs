@@ -1,4 +1,4 @@
-//! What may be in directories, and what may become of them.
+//! Odd entries in directories, and directories that are replaced or deleted.
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -39,7 +39,8 @@ pub const TWO_LOGS: Scenario = Scenario {
     ..PLAIN
 };
 
-/// It is moved away while a program has the log open, once all texts are in place: what is only in the log is gone with it.
+/// It is moved away while a program has the log open, once all texts are in place: commits that are only in the log
+/// would be lost with it.
 pub const REPLACED_STATE: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
@@ -61,7 +62,7 @@ pub const REPLACED_STATE: Scenario = Scenario {
     ..PLAIN
 };
 
-/// With its locks and maps, while programs use them.
+/// It is deleted with its locks and maps, while programs use them.
 pub const DELETED_RUN: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),

@@ -1,10 +1,9 @@
-//! What may happen to commits and to all else that writes: a table of scenarios, each with four adversaries. Whatever
-//! they do, the packages are those of one state that may be, what was acknowledged is there, log and maps agree, and the
-//! next commit works.
+//! A table of scenarios of commits and other writes, each with four adversaries. After each adversary the packages
+//! have one of the allowed states, acknowledged commits are there, log and maps agree, and the next commit works.
 //!
 //! Each scenario is played at all three levels of durability. With `CMS_EXHAUSTIVE` every call meets every error, a
-//! process is killed at every call, and 400 images of each moment of the disk are looked at. The scenarios are in the
-//! files of this folder, what must hold in `support/aftermath.rs`, the adversaries in `support/adversaries.rs`.
+//! process is killed at every call, and 400 images of each moment of the disk are checked. The scenarios are in the
+//! files of this folder, the invariants in `support/aftermath.rs`, the adversaries in `support/adversaries.rs`.
 
 mod by_hand;
 mod directories;
@@ -63,7 +62,7 @@ scenarios! {
     a_commit_of_staged_and_unstaged_changes: staged::UNSTAGED,
     a_commit_as_stock_uci_writes_it: staged::UCI,
     a_revert: staged::REVERT,
-    // Packages that are changed, replaced, deleted and brought back as a whole.
+    // Packages that are changed, replaced, deleted and restored as a whole.
     an_update: packages::UPDATE,
     a_replacement: packages::REPLACEMENT,
     a_replacement_of_two_packages: packages::REPLACEMENTS,
@@ -76,7 +75,7 @@ scenarios! {
     an_edit_of_the_same_key_between_set_and_commit: by_hand::SAME_KEY,
     an_edit_of_a_text_that_is_behind: by_hand::BEHIND,
     a_package_that_is_deleted_by_hand: by_hand::DELETED,
-    // What a death has left.
+    // Recovery after the death of a process.
     recovery_before_a_text_is_placed: recovery::BEFORE,
     recovery_after_one_text_is_placed: recovery::ONE,
     recovery_after_two_texts_are_placed: recovery::TWO,
@@ -92,7 +91,7 @@ fn find(name: &str) -> &'static Scenario {
     ALL.iter().find(|(known, _)| *known == name).expect("a scenario").1
 }
 
-/// Plays a scenario in a process that is to be killed.
+/// Runs a scenario in a process that will be killed.
 pub fn role(name: &str) {
     be_killed(find(name));
 }

@@ -1,4 +1,4 @@
-//! Packages that are changed, replaced, deleted and brought back as a whole.
+//! Packages that are changed, replaced, deleted and restored as a whole.
 
 use cms::{Delta, DeltaKind, Form};
 
@@ -35,7 +35,7 @@ pub const REPLACEMENTS: Scenario = Scenario {
 
 const SHORT: &str = "config a 'b'\n\toption x '1'\n";
 
-/// Goes back to when there was one package less.
+/// Rolls back to a revision with one package less.
 pub const DELETION: Scenario = Scenario {
     packages: || texts(&[("n", OLD), ("later", SHORT)]),
     prepare: |world| {

@@ -1,4 +1,4 @@
-//! What a program has left that died in a commit over three packages, after it was logged: the next does the rest.
+//! A program died in a commit over three packages, after it was logged: the next program completes the commit.
 
 use super::transactions::{commit_up_to, number, state, texts};
 use crate::support::scenario::{Effort, PLAIN, Scenario};
@@ -24,8 +24,8 @@ pub const ONE: Scenario = Scenario { prepare: |world| die_after(world, 1), effor
 
 pub const TWO: Scenario = Scenario { prepare: |world| die_after(world, 2), ..BEFORE };
 
-/// As a program has left it that did not sync its texts: the transaction is in the log, the new text in place, and of that
-/// nothing is on the disk but the name. It is taken for damage, and made from the log.
+/// The state after a crash of a program that did not sync its texts: the transaction is in the log, and the new file
+/// is in place without its content. Recovery treats that as damage, and makes the text from the log.
 pub const EMPTY: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| {

@@ -1,4 +1,4 @@
-//! Changes that are staged, committed and dropped by programs that have no open store, as the commands do it.
+//! Changes that are staged, committed and dropped by programs without an open store, like the commands.
 
 use cms::{Delta, DeltaKind, Error, Form};
 
@@ -39,7 +39,7 @@ pub const COMMIT: Scenario = Scenario {
     steps: &[|actor| actor.commit_staged(&["n"], Form::Lossless).map(|applied| assert_eq!(applied, [3]))],
     states: || vec![State::of(&[("n", OLD)]).staged(&[("n", NEW)]), State::of(&[("n", NEW)])],
     overtake: Some(|world, _, what| {
-        // Somebody else changes a key before what is staged is looked at.
+        // Another program changes a key before the staged changes are read.
         let actor = world.actor();
         let set = Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"3"));
         actor.update("n", &set).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -99,7 +99,7 @@ pub const UCI: Scenario = Scenario {
     ..COMMIT
 };
 
-/// What is left once the change of the value is dropped.
+/// The changes that are left once the change of the value is dropped.
 const WITHOUT: &str =
     "# kept\nconfig a 'x'\n\toption o '1' # old\n\tlist l 'one'\n\tlist l 'two'\n\nconfig b\n";
 
@@ -111,7 +111,7 @@ pub const REVERT: Scenario = Scenario {
         let old = State::of(&[("n", OLD)]);
         vec![old.clone().staged(&[("n", NEW)]), old.staged(&[("n", WITHOUT)])]
     },
-    // Between cutting the file and writing what stays.
+    // A death between truncating the file and writing the remaining lines.
     after_a_death: Some(|| State::of(&[("n", OLD)])),
     is_volatile: true,
     effort: Effort::Errors,

@@ -7,7 +7,7 @@ use crate::support::world::{Actor, World};
 
 pub const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
-/// A value that tells its number, and how long it is about.
+/// Returns a value that contains its number; the second argument is its approximate length.
 pub fn value(number: usize, padding: usize) -> String {
     let letter = ["a", "b", "c", "d", "e", "f", "g"][number % 7];
     format!("{number}:{}", letter.repeat(padding + number % 97))
@@ -30,7 +30,7 @@ fn states(numbers: std::ops::RangeInclusive<usize>, padding: usize) -> Vec<State
     numbers.map(|number| state(number, padding)).collect()
 }
 
-/// What gives all packages a number.
+/// Returns the changes that give all packages a number.
 pub fn values(number: usize, padding: usize) -> Vec<(String, String)> {
     NAMES.iter().map(|name| (format!("{name}.s.v"), value(number, padding))).collect()
 }

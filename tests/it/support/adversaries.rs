@@ -1,5 +1,5 @@
-//! What disturbs a scenario: a call fails, the process dies, it is killed; each at every call of its steps, at each level
-//! of durability. The fourth adversary cuts the power (see `power_cuts`).
+//! The adversaries of a scenario: a call fails, the process dies, or it is killed; each at every call of the steps,
+//! at each level of durability. The fourth adversary cuts the power (see `power_cuts`).
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ fn calls(stage: &Stage, level: Durability) -> Vec<(Call, PathBuf)> {
     trace.take()
 }
 
-/// Lists what a call is to fail with. At full effort these are all; else they take turns.
+/// Lists the errors that a call fails with: all of them at full effort, else in turn.
 fn faults(calls: &[(Call, PathBuf)], at: usize, is_all: bool) -> Vec<Fault> {
     let is_write = calls.get(at).is_none_or(|(call, _)| *call == Call::Write);
     let comes_again = calls.get(at).is_none_or(|(call, path)| {
@@ -52,7 +52,7 @@ fn faults(calls: &[(Call, PathBuf)], at: usize, is_all: bool) -> Vec<Fault> {
     faults
 }
 
-/// Reports whether a store goes on without a log after this fault: as on a disk that is read-only.
+/// Reports whether a store continues without a log after this fault, as on a read-only disk.
 fn bars_the_log(fault: Fault) -> bool {
     matches!(fault, Fault::Error(EROFS | EACCES) | Fault::Stays(EROFS | EACCES))
 }
@@ -85,7 +85,7 @@ pub fn is_tried(at: usize, level: Durability, is_death: bool) -> bool {
     turn % 3 == usize::from(is_death)
 }
 
-/// Has each call of the steps fail, in several ways.
+/// Makes each call of the steps fail, in several ways.
 pub fn calls_fail(name: &str, scenario: &Scenario) {
     let stage = Stage::new(scenario);
     let counts = at_each_level(|level| {
@@ -111,7 +111,7 @@ pub fn calls_fail(name: &str, scenario: &Scenario) {
     tell(name, "calls that fail", &counts);
 }
 
-/// Has the process die at each call of the steps: no call works any more.
+/// Simulates the death of the process at each call of the steps: all later calls fail.
 pub fn process_dies(name: &str, scenario: &Scenario) {
     let stage = Stage::new(scenario);
     let counts = at_each_level(|level| {
@@ -121,7 +121,7 @@ pub fn process_dies(name: &str, scenario: &Scenario) {
     tell(name, "deaths", &counts);
 }
 
-/// Plays the scenario with a fault at one of the calls. Returns whether it came to that.
+/// Runs the scenario with a fault at one of the calls. Returns whether the fault occurred.
 fn disturb(stage: &Stage, level: Durability, fault: Fault, at: usize, number: usize) -> bool {
     stage.reset();
     let probe = FailAt::new(at, fault);
@@ -138,7 +138,7 @@ fn disturb(stage: &Stage, level: Durability, fault: Fault, at: usize, number: us
         return false;
     }
     let what = format!("{level:?}, {fault:?} at call {at}, {:?}: {}", probe.hit(), played.said);
-    // With texts that are placed later, what could not be published is seen when they are.
+    // With deferred texts, a failed publication becomes visible when the texts are placed.
     assert!(played.unseen.is_none() || level == Durability::Log, "{what}: {:?}", played.unseen);
     stage.check_each(level, &what);
     let may = May {
@@ -152,7 +152,7 @@ fn disturb(stage: &Stage, level: Durability, fault: Fault, at: usize, number: us
 
 const SCENARIO: &str = "CMS_TEST_SCENARIO";
 
-/// Has a process of its own take the steps, and kill itself before a call: its locks go, and what it has mapped.
+/// Runs the steps in another process, which kills itself before a call: its locks and mappings are lost.
 pub fn process_is_killed(name: &str, scenario: &Scenario) {
     let stage = Stage::new(scenario);
     let counts = at_each_level(|level| {
@@ -182,7 +182,7 @@ pub fn process_is_killed(name: &str, scenario: &Scenario) {
     tell(name, "kills", &counts);
 }
 
-/// Takes the steps of a scenario in the process that is to be killed.
+/// Runs the steps of a scenario in the process that will be killed.
 pub fn be_killed(scenario: &Scenario) {
     let told = std::env::var(SCENARIO).expect("it is told");
     let [level, at, root] = *told.splitn(3, ' ').collect::<Vec<_>>() else { panic!("{told}") };

@@ -1,5 +1,5 @@
-//! What must hold of a store after a scenario, whatever has disturbed it: the packages are those of one state that may
-//! be; log, maps and what is staged agree with them; the next commits work, and leave nothing behind.
+//! Checks the invariants of a store after a scenario and a disturbance: the packages have one of the allowed states;
+//! log, maps and staged changes agree with them; the next commits work, and leave no files behind.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -10,23 +10,23 @@ use super::oracle::{Chain, litter};
 use super::scenario::{Numbers, State, Texts};
 use super::world::{Actor, MODE, Stage, keys, value};
 
-/// What may be there.
+/// The allowed states.
 #[derive(Debug, Clone)]
 pub struct May {
-    /// The numbers of the states that may be there.
+    /// The numbers of the allowed states.
     pub be: Numbers,
-    /// Whether each package may be of another state: so it is after a power cut, of commits that need not survive it.
+    /// Whether the packages may be of different states, as after a power cut that their commits need not survive.
     pub be_mixed: bool,
-    /// Whether a commit may not be in the log, because that could not be written.
+    /// Whether a commit may be missing in the log, because the log could not be written.
     pub be_unlogged: bool,
     /// Whether the process or the machine has died.
     pub be_after_a_death: bool,
-    /// Whether of what is staged only a part may be there, or nothing.
+    /// Whether the staged changes may be there only in part, or not at all.
     pub be_torn: bool,
 }
 
 impl May {
-    /// One of the states with these numbers, whole.
+    /// Allows one of the states with these numbers, complete.
     pub fn be(numbers: &Numbers) -> Self {
         Self {
             be: numbers.clone(),
@@ -38,7 +38,7 @@ impl May {
     }
 }
 
-/// What is added to each package by the commit after.
+/// The line that the next commit adds to each package.
 const NEXT: &str = "\toption next '1'\n";
 
 impl Stage {
@@ -68,8 +68,8 @@ impl Stage {
         texts
     }
 
-    /// Checks before recovery that each package is as one of the states has it. A text that is behind the log and edited
-    /// is of none.
+    /// Checks before recovery that each package has the text of one of the states. A text that is behind the log and
+    /// edited is of no state.
     pub fn check_each(&self, level: Durability, what: &str) {
         if self.scenario.recovers || level == Durability::Log && self.scenario.is_edited {
             return;
@@ -84,7 +84,7 @@ impl Stage {
     /// Checks everything. `number` counts the checks.
     pub fn check(&self, may: &May, number: usize, what: &str) {
         if self.world.path("state-b").exists() {
-            // What is in a log is finished by a program that has that log.
+            // Only a program with this log can complete a commit in it.
             let other = self.world.actor_with_another_log(Durability::Full, Files::default());
             other.recover().unwrap_or_else(|error| panic!("{what}: recovery of the other log: {error}"));
         }
@@ -117,7 +117,7 @@ impl Stage {
         assert!(broken.is_empty(), "{what}: snapshots that are not whole: {broken:?}");
     }
 
-    /// Tells which of the states that may be there is: several if they differ only in what is staged.
+    /// Finds the allowed states that the packages have: several if they differ only in staged changes.
     fn found(&self, actor: &Actor<'_>, may: &May, what: &str) -> Vec<State> {
         let texts = self.texts(what);
         let names: Vec<&String> = self.states.iter().flat_map(|state| state.texts.keys()).collect();
@@ -133,7 +133,7 @@ impl Stage {
         found
     }
 
-    /// Checks that maps say what is in texts.
+    /// Checks that the maps agree with the texts.
     fn check_maps(&self, actor: &Actor<'_>, texts: &Texts, what: &str) {
         for (key, wanted) in keys(texts) {
             let found = value(&actor.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
@@ -149,13 +149,13 @@ impl Stage {
         }
     }
 
-    /// Checks that the log is in order and agrees with the texts. Returns the number of its last record.
+    /// Checks that the log is intact and agrees with the texts. Returns the number of its last record.
     fn check_log(&self, actor: &Actor<'_>, may: &May, what: &str) -> u64 {
         let state = self.world.path("state");
         let log = Chain::read(&state, what);
         actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         let noted = Chain::read(&state, what);
-        // A text that is not what the log says would have been noted as an edit.
+        // If a text differed from the log, it would have been logged as an edit.
         let new = &noted.kinds[log.kinds.len().min(noted.kinds.len())..];
         let may_be_edited = self.scenario.is_edited || may.be_unlogged;
         let is_expected =
@@ -167,7 +167,7 @@ impl Stage {
         noted.sequence
     }
 
-    /// Commits to every package, makes those that there are in other states, and commits what is staged after that.
+    /// Commits to every package, makes the packages that exist in other states, and then commits the staged changes.
     fn commit_more(&self, actor: &Actor<'_>, states: &[State], (may, last): (&May, u64), what: &str) {
         let state = &states[0];
         let values: Vec<_> =
@@ -197,8 +197,8 @@ impl Stage {
         std::fs::read_dir(self.world.path("save")).is_ok_and(|mut entries| entries.next().is_some())
     }
 
-    /// Stages one more change of each package, and commits all that is staged. What a death has left in the save
-    /// directory goes with that.
+    /// Stages one more change of each package, and commits all staged changes. That also removes files that a dead
+    /// process has left in the save directory.
     fn commit_staged(&self, actor: &Actor<'_>, states: &[State], what: &str) {
         let state = &states[0];
         let names: Vec<&str> = state.texts.keys().map(String::as_str).collect();
@@ -225,12 +225,12 @@ impl Stage {
         texts.into_iter().map(|(name, text)| (name, text.replacen(line, "", 1))).collect()
     }
 
-    /// Checks a store whose last commits may be gone, of each package others.
+    /// Checks a store that may have lost its last commits, different ones for each package.
     fn check_mixed(&self, may: &May, what: &str) {
         let actor = self.world.actor();
         self.check_each(Durability::None, what);
         self.check_maps(&actor, &self.texts(what), what);
-        // A transaction whose record is there, though what leads to it is not, may be found only now.
+        // A transaction whose record exists, but not the text before it, may be detected only now.
         actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         actor.store.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
         let texts = self.texts(what);
@@ -245,14 +245,14 @@ impl Stage {
         self.check_maps(&actor, &self.texts(what), what);
         let names: Vec<&str> = texts.keys().map(String::as_str).collect();
         match actor.commit_staged(&names, Form::Lossless) {
-            // What is staged may have been committed and changed since.
+            // The staged changes may have been committed and changed since.
             Ok(_) | Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{what}: what is staged: {error}"),
         }
     }
 }
 
-/// The key that the commit after gives a value, in the first section that has a name.
+/// The key to which the next commit gives a value, in the first section that has a name.
 fn next(package: &str, text: &str) -> String {
     let section =
         text.lines().filter(|line| line.starts_with("config ")).find_map(|line| line.split('\'').nth(1));

@@ -1,4 +1,4 @@
-//! What the checks after a disturbance read: the log on the disk, and temporary files that are left behind.
+//! Reads the log on the disk and lists left-over temporary files, for the checks after a disturbance.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

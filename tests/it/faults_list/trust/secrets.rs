@@ -112,7 +112,7 @@ fn x_h4_staged_secrets_are_not_readable_by_more_users_than_the_package() {
         let kept = std::fs::metadata(ground.path("save/app")).expect("there");
         assert_eq!(kept.mode() & 0o777, 0o600);
         assert_eq!(ground.ok(0, &["get", "app.s.pw"]), "S3CRET-of-x-h4\n");
-        // Of a package with another group.
+        // Staged changes of a package with another group.
         ground.group("config/app", ANNA, 0o640);
         stage("theirs");
         ground.group("config/app", BERT, 0o640);
