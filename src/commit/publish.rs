@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::format::{Dialect, ParseOptions};
 use crate::log::Log;
 use crate::map::{
-    Image, Making, Map, MapDirectory, PublishOutcome, PublishSession, Seq, Slack, Source, build, check_values,
+    Image, Making, Map, MapDirectory, PublishOutcome, PublishSession, Seq, Slack, Source, build,
+    build_of_text, check_values,
 };
 use crate::model::digest::of_text;
 use crate::model::name::MAX_VALUE;
@@ -71,16 +72,21 @@ pub(crate) fn parse_for_map(core: &Core, name: &str, text: Arc<Vec<u8>>) -> Resu
     Ok(core.options.format.read(name.as_bytes(), text, &options)?.package)
 }
 
-pub(crate) fn image(
-    core: &Core,
-    name: &str,
-    package: &Package,
-    seed: u64,
-    base: Seq,
-    source: Source,
-    slack: Slack,
-) -> Result<Image> {
-    let image = build(name.as_bytes(), package, &Making { seed, base, source, slack })?;
+pub(crate) fn image(core: &Core, name: &str, package: &Package, making: &Making) -> Result<Image> {
+    within_limit(core, name, build(name.as_bytes(), package, making)?)
+}
+
+/// As [`image`], from the text; `None` if the text has to be parsed first.
+pub(crate) fn image_of_text(core: &Core, name: &str, text: &[u8], making: &Making) -> Result<Option<Image>> {
+    if !core.options.format.is_uci() {
+        return Ok(None);
+    }
+    let progress = core.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
+    let image = build_of_text(name.as_bytes(), text, making, progress)?;
+    image.map(|image| within_limit(core, name, image)).transpose()
+}
+
+fn within_limit(core: &Core, name: &str, image: Image) -> Result<Image> {
     match core.options.map_limit {
         Some(limit) if image.capacity as u64 > limit => {
             Err(Error::Full { package: name.to_owned(), limit, needed: image.capacity as u64 })
@@ -108,7 +114,8 @@ pub(crate) fn check_limit(core: &Core, name: &str, package: &Package, text: &[u8
     }
     let Ok(metadata) = std::fs::metadata("/") else { return Ok(()) };
     let source = Source::of(&metadata, b"", 0);
-    image(core, name, package, 0, Seq::default(), source, Slack::NEW).map(|_| ())
+    let making = Making { seed: 0, base: Seq::default(), source, slack: Slack::NEW };
+    image(core, name, package, &making).map(|_| ())
 }
 
 /// Publishes committed states to the existing maps. The texts are in place, so a failure here only means that readers have
@@ -281,18 +288,8 @@ pub(crate) fn publish_one(
             return Ok(None);
         }
     }
-    let document = match (read, &mut parsed) {
-        (Some(read), _) => read,
-        (None, Some(parsed)) => parsed,
-        (None, none) => none.insert(parse_for_map(core, &state.place.name, state.text.clone())?),
-    };
-    let image = |slack| image(core, &state.place.name, document, publishing.seed(), seq, source, slack);
-    let image = match old.map(|_| image(Slack::GROWN)) {
-        Some(Ok(grown)) => grown,
-        // The map may exceed the limit only because of its room to grow; then make it without that room.
-        Some(Err(Error::Full { .. })) | None => image(Slack::NEW)?,
-        Some(Err(error)) => return Err(error),
-    };
+    let making = Making { seed: publishing.seed(), base: seq, source, slack: Slack::NEW };
+    let image = new_image(core, state, read.or(parsed.as_ref()), old.is_some(), &making)?;
     // The old map is retired before the new one shows: if this process dies in between, readers look for a new map
     // and do not go on with the old one forever. A map that cannot be published to, perhaps because it is damaged, is
     // retired as well, since a program may still read it.
@@ -304,6 +301,36 @@ pub(crate) fn publish_one(
         }
     }
     shared.replace(&state.place.name, &image, &state.metadata).map(Some)
+}
+
+/// Makes a map of a state, from the package if that is known, else from the text.
+fn new_image(
+    core: &Core,
+    state: &State<'_>,
+    package: Option<&Package>,
+    has_grown: bool,
+    making: &Making,
+) -> Result<Image> {
+    let name = &state.place.name;
+    let parsed;
+    let package = match package {
+        Some(package) => package,
+        None => {
+            if !has_grown && let Some(image) = image_of_text(core, name, &state.text, making)? {
+                return Ok(image);
+            }
+            parsed = parse_for_map(core, name, state.text.clone())?;
+            &parsed
+        }
+    };
+    if has_grown {
+        match image(core, name, package, &Making { slack: Slack::GROWN, ..*making }) {
+            // The map may exceed the limit only because of its room to grow; then make it without that room.
+            Err(Error::Full { .. }) => {}
+            image => return image,
+        }
+    }
+    image(core, name, package, making)
 }
 
 /// Sets the source of a map to a text that cannot be parsed; the map goes on showing its state. Returns whether that

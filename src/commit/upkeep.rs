@@ -13,7 +13,7 @@ use crate::commit::publish::{self, LogRange, State, in_file};
 use crate::commit::{draft, last_good, open_session, recovery, retry, settle};
 use crate::error::{Damage, Error, Result};
 use crate::log::{End, Log};
-use crate::map::{Map, MapDirectory, Seq, Slack, Source};
+use crate::map::{Image, Making, Map, MapDirectory, Seq, Slack, Source};
 use crate::model::digest::of_text;
 use crate::os::lock::PackageLock;
 
@@ -22,6 +22,10 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
     settle::await_text(core, &place.path)?;
     let (text, metadata) = core.packages.read_shared(place)?;
     let mut source = Source::of(&metadata, &text, of_text(&text));
+    let making = Making { seed, base, source, slack: Slack::NEW };
+    if let Some(image) = publish::image_of_text(core, &place.name, &text, &making)? {
+        return private(&image, place);
+    }
     let package = match publish::parse_for_map(core, &place.name, text) {
         Err(error @ Error::Parse(_)) => {
             let good = last_good::last_good(core, place).ok_or_else(|| in_file(error, place))?;
@@ -30,8 +34,12 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
         }
         package => package.map_err(|error| in_file(error, place))?,
     };
-    let image = publish::image(core, &place.name, &package, seed, base, source, Slack::NEW)?;
-    Map::private(&image).map_err(|why| Error::Damaged {
+    let image = publish::image(core, &place.name, &package, &Making { source, ..making })?;
+    private(&image, place)
+}
+
+fn private(image: &Image, place: &Place) -> Result<Map> {
+    Map::private(image).map_err(|why| Error::Damaged {
         what: Damage::Map,
         path: place.path.clone(),
         why: format!("{why:?}"),

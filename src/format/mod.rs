@@ -70,6 +70,12 @@ pub trait Format: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Reports whether all texts are UCI text and [`Format::read`] reads them as [`uci::parse`] does. The library then
+    /// makes a map of a text without reading it as a package first.
+    fn is_uci(&self) -> bool {
+        false
+    }
+
     /// Reports whether the log reads the changes of the first text of a package from that text. That is so for UCI
     /// alone, since a log must be readable without a format; other formats have the changes in the record.
     fn is_read_by_log(&self) -> bool {

@@ -98,6 +98,7 @@ pub use read::view::{MapOptions, MapPackage, MapSection, MapSections};
 pub(crate) use table::{Entry, Table};
 pub(crate) use write::build::{Image, Making, Slack, build};
 pub(crate) use write::content::{check_option, check_values};
+pub(crate) use write::one_pass::build_of_text;
 pub(crate) use write::publish::PublishOutcome;
 
 #[cfg(all(test, loom))]

@@ -270,6 +270,7 @@ fn roomy(document: &Package, divisor: usize) -> Map {
 
 mod damage;
 mod histories;
+mod one_pass;
 mod random;
 
 /// The layout is the same on every machine, and in every version of cms with this version number of the format.

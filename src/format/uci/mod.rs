@@ -34,12 +34,13 @@ pub use super::{ParseOptions, Parsed};
 pub use crate::error::parse::{ParseError, Reason};
 pub use crate::model::dialect::Dialect;
 pub(crate) use find::find_string;
-pub(crate) use lexer::Lexer;
+pub(crate) use lexer::{Lexer, Word};
 pub use load::{check, import, parse};
 pub(crate) use print::push_escaped;
 pub use print::{print, print_section, quoted};
 pub use render::render;
 pub(crate) use render::rewrite;
+pub(crate) use statement::{Command, Opened, Read, Statement, Statements};
 pub use tidy::tidy;
 pub use words::{Words, words};
 
@@ -87,6 +88,10 @@ impl Format for Uci {
             let line = before.strip_suffix(b"\n").unwrap_or(before);
             line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\")
         })
+    }
+
+    fn is_uci(&self) -> bool {
+        true
     }
 
     fn is_read_by_log(&self) -> bool {

@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 
 use super::content::{Content, Head, Sections, check, check_name};
 use super::encode::{self, Version, parts_for};
+use super::new_index::NewIndex;
 use crate::error::{Error, Result};
 use crate::map::layout::block::{Block, SectionBlock, Split};
 use crate::map::layout::format::{
@@ -47,9 +48,6 @@ impl Map {
 /// How full the index of a new map is: eight slots of twelve.
 const FILL: (usize, usize) = (8, 12);
 
-/// How many entries ahead the index is fetched while it is filled: enough to hide the latency of memory.
-const AHEAD: usize = 12;
-
 /// How much of a new map is free: a share of the used bytes, as a divisor, and at least so many bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slack {
@@ -79,7 +77,8 @@ pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making) -
     builder.finish()
 }
 
-struct Builder<'c> {
+/// A map that is being made.
+pub(super) struct Builder<'c> {
     making: Making,
     package: &'c [u8],
     /// The version of all blocks that have one.
@@ -104,7 +103,8 @@ fn too_large() -> Error {
 }
 
 impl<'c> Builder<'c> {
-    fn new(package: &'c [u8], making: Making, size: usize) -> Self {
+    /// Begins a map of about `size` bytes.
+    pub(super) fn new(package: &'c [u8], making: Making, size: usize) -> Self {
         let mut out = Vec::with_capacity(size + size / 8 + 4096);
         out.resize(HEADER, 0);
         encode::name(&mut out, package);
@@ -141,7 +141,8 @@ impl<'c> Builder<'c> {
     }
 
     /// As [`Builder::name`], for the option at `index` of a section.
-    fn option_name(&mut self, index: usize, name: &'c [u8]) -> Result<At> {
+    #[inline]
+    pub(super) fn option_name(&mut self, index: usize, name: &'c [u8]) -> Result<At> {
         if let Some((_, at)) = self.before.get(index).filter(|(before, _)| *before == name) {
             return Ok(*at);
         }
@@ -154,7 +155,8 @@ impl<'c> Builder<'c> {
         Ok(at)
     }
 
-    fn section_type(&mut self, name: &'c [u8]) -> Result<At> {
+    /// As [`Builder::name`], for the type of a section.
+    pub(super) fn section_type(&mut self, name: &'c [u8]) -> Result<At> {
         if let Some((_, at)) = self.type_before.filter(|(before, _)| *before == name) {
             return Ok(at);
         }
@@ -164,7 +166,7 @@ impl<'c> Builder<'c> {
     }
 
     /// Starts the key of a section, and returns its hash.
-    fn start_key(&mut self, section: &[u8]) -> u64 {
+    pub(super) fn start_key(&mut self, section: &[u8]) -> u64 {
         self.key.clear();
         for part in [self.package, b".", section] {
             self.key.extend_from_slice(part);
@@ -207,9 +209,9 @@ impl<'c> Builder<'c> {
         if entered.len() > SPLIT_ABOVE {
             return self.split(&head, section_type, &entered);
         }
-        let options: Vec<_> = entered.iter().map(|(_, id, value)| (*id, Some(*value))).collect();
         let at = self.at()?;
-        encode::section(&mut self.out, self.version, &head, section_type, &options);
+        let options = entered.iter().map(|(_, id, value)| (*id, Some(*value)));
+        encode::section(&mut self.out, self.version, &head, section_type, options);
         let hash = self.start_key(head.name);
         self.enter_section(hash, at, section_type);
         self.enter_records(at, SECTION, entered.iter().map(|(name, ..)| *name));
@@ -273,12 +275,49 @@ impl<'c> Builder<'c> {
             let why = "two sections have this name, given and generated, and the second has too many options";
             return Err(Error::invalid(head.name, why));
         }
-        let options: Vec<_> = options.iter().map(|(_, id, value)| (*id, Some(*value))).collect();
         let at = self.at()?;
-        encode::section(&mut self.out, self.version, head, section_type, &options);
+        let options = options.iter().map(|(_, id, value)| (*id, Some(*value)));
+        encode::section(&mut self.out, self.version, head, section_type, options);
         let hash = of_twin(self.start_key(head.name));
         self.enter_section(hash, at, section_type);
         Ok(())
+    }
+
+    /// Appends a section that is written already. `records` has the hash of each record's key, and where the record is in
+    /// the block, in units of 2 bytes.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    pub(super) fn append_section(
+        &mut self,
+        block: &[u8],
+        hash: u64,
+        section_type: At,
+        records: &[(u64, u32)],
+    ) -> Result<()> {
+        let at = self.at()?;
+        self.out.extend_from_slice(block);
+        self.enter_section(hash, at, section_type);
+        self.entries.extend(records.iter().map(|(hash, place)| (*hash, at.0 + place)));
+        Ok(())
+    }
+
+    /// Returns the key of the section that was started last, with a dot behind it.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.making.seed
+    }
+
+    /// Returns about how many bytes of memory are in use.
+    pub(super) fn memory(&self) -> usize {
+        let entries = size_of::<(u64, u32)>() * self.entries.len();
+        // A table of hashes, and an entry of a map for each name.
+        self.out.len() + entries + self.sections.len() * 32 + self.names.len() * 32
     }
 
     fn enter_section(&mut self, hash: u64, at: At, section_type: At) {
@@ -287,64 +326,34 @@ impl<'c> Builder<'c> {
     }
 
     /// Writes index, orders, source and header.
-    fn finish(mut self) -> Result<Image> {
-        let (index, entered, slots) = self.index()?;
+    pub(super) fn finish(mut self) -> Result<Image> {
+        let (mut index, slots) = self.index()?;
         let block = self.out.len();
         let start = (block + 8).next_multiple_of(BUCKET);
-        self.out.resize(start + index.buckets as usize * BUCKET, 0);
+        self.out.extend_from_slice(&[0; BUCKET + 8][..start - block]);
+        self.out.extend_from_slice(index.bytes());
         let size = u32::try_from(self.out.len() - block).map_err(|_| too_large())? << KIND_BITS | INDEX;
         self.out[block..block + 4].copy_from_slice(&size.to_le_bytes());
         for (type_hash, at) in self.orders(&slots)? {
-            let slot = index.claim(&entered, type_hash).ok_or_else(too_large)?;
-            index.publish(&entered, slot, at.0 | BLOCK);
+            index.enter(type_hash, at.0 | BLOCK).ok_or_else(too_large)?;
         }
         let source = self.at()?;
         encode::source(&mut self.out, &self.making.source);
-        let indexed = entered.bytes(0, index.buckets as usize * BUCKET).unwrap_or_default();
-        self.out[start..start + indexed.len()].copy_from_slice(indexed);
-        self.head(start, index.buckets, source)
+        self.out[start..start + index.bytes().len()].copy_from_slice(index.bytes());
+        self.head(start, index.buckets(), source)
     }
 
-    /// Makes the index, with room for the orders, in a separate region. Also returns the entries' slots.
-    fn index(&self) -> Result<(Index, Region, Vec<SlotId>)> {
+    /// Makes the index, with room for the orders, in separate memory. Also returns the entries' slots.
+    fn index(&self) -> Result<(NewIndex, Vec<SlotId>)> {
         let wanted = self.entries.len() + self.names.len() + 1;
         let mut buckets = u32::try_from((wanted * FILL.1 / FILL.0).div_ceil(12)).map_err(|_| too_large())?;
         loop {
-            let index = Index { start: 0, buckets };
-            let region = Region::heap(&[], buckets as usize * BUCKET);
-            if let Some(slots) = self.enter(index, &region) {
-                return Ok((index, region, slots));
+            let mut index = NewIndex::new(buckets);
+            if let Some(slots) = index.enter_all(&self.entries) {
+                return Ok((index, slots));
             }
             buckets = buckets.checked_add(buckets / 4 + 1).ok_or_else(too_large)?;
         }
-    }
-
-    /// Adds all entries to an empty index, and returns their slots; `None` if it is too small.
-    fn enter(&self, index: Index, region: &Region) -> Option<Vec<SlotId>> {
-        // Meanwhile the bucket of a later entry is fetched.
-        let prefetch = |entry: Option<&(u64, u32)>| {
-            entry.iter().for_each(|(hash, _)| index.prefetch(region, *hash));
-        };
-        let mut slots = Vec::with_capacity(self.entries.len());
-        let mut late = Vec::new();
-        // First the entries whose preferred slot is free, so that no other entry takes it.
-        for (number, (hash, word)) in self.entries.iter().enumerate() {
-            prefetch(self.entries.get(number + AHEAD));
-            let slot = index.claim_preferred(region, *hash);
-            match slot {
-                Some(slot) => index.publish(region, slot, *word),
-                None => late.push(number),
-            }
-            slots.push(slot.unwrap_or(SlotId(0)));
-        }
-        for (turn, number) in late.iter().enumerate() {
-            prefetch(late.get(turn + AHEAD).and_then(|number| self.entries.get(*number)));
-            let (hash, word) = self.entries[*number];
-            let slot = index.claim(region, hash)?;
-            index.publish(region, slot, word);
-            slots[*number] = slot;
-        }
-        Some(slots)
     }
 
     /// Writes the order of all sections and those of the types. Returns their hashes and positions.

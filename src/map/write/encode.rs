@@ -4,7 +4,7 @@ use super::content::{Content, Head};
 use crate::map::layout::block::{Split, block_checksum};
 use crate::map::layout::format::{
     At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, NAME, ORDER, PART,
-    PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, even,
+    PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD,
 };
 use crate::map::layout::index::SlotId;
 use crate::map::layout::source::Source;
@@ -26,7 +26,7 @@ fn block(out: &mut Vec<u8>, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 8]);
     write(out);
-    out.resize(start + even(out.len() - start), 0);
+    pad(out, start);
     let size = u32::try_from(out.len() - start).expect("values were checked");
     let word = size << KIND_BITS | kind;
     out[start + B_SIZE..start + B_SIZE + 4].copy_from_slice(&word.to_le_bytes());
@@ -34,18 +34,27 @@ fn block(out: &mut Vec<u8>, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
     out[start + B_CHECKSUM..start + B_CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
 }
 
-fn put_u16(out: &mut Vec<u8>, number: usize) {
-    out.extend_from_slice(&u16::try_from(number).expect("checked before").to_le_bytes());
+/// Appends a byte if the block that starts at `start` has an odd length.
+fn pad(out: &mut Vec<u8>, start: usize) {
+    if (out.len() - start) & 1 == 1 {
+        out.push(0);
+    }
 }
 
-fn put_u32(out: &mut Vec<u8>, number: u32) {
-    out.extend_from_slice(&number.to_le_bytes());
+/// Converts a number that was checked before.
+fn short(number: usize) -> u16 {
+    u16::try_from(number).expect("checked before")
+}
+
+/// Appends words in one step: to append takes longer than to make the bytes.
+fn put<const N: usize>(out: &mut Vec<u8>, words: [u32; N]) {
+    out.extend_from_slice(words.map(u32::to_le_bytes).as_flattened());
 }
 
 /// Appends a name block. The name's length has been checked.
 pub(crate) fn name(out: &mut Vec<u8>, name: &[u8]) {
     block(out, NAME, |out| {
-        put_u16(out, name.len());
+        out.extend_from_slice(&short(name.len()).to_le_bytes());
         out.extend_from_slice(name);
         out.push(0);
     });
@@ -61,15 +70,12 @@ fn head(
     flags: u16,
     name: &[u8],
 ) {
-    put_u32(out, version.prev.0);
-    put_u32(out, version.seq.0);
-    put_u32(out, type_word);
-    put_u16(out, count);
-    put_u16(out, name.len());
+    let counts = u32::from(short(count)) | u32::from(short(name.len())) << 16;
+    put(out, [version.prev.0, version.seq.0, type_word, counts]);
     out.extend_from_slice(&flags.to_le_bytes());
     out.extend_from_slice(name);
     out.push(0);
-    out.resize(start + even(out.len() - start), 0);
+    pad(out, start);
 }
 
 fn anonymous(head: &Head<'_>) -> u16 {
@@ -83,20 +89,18 @@ fn record<V: Content>(out: &mut Vec<u8>, start: usize, name: At, value: Option<V
     let list = value.is_some_and(Content::is_list);
     let narrow = u16::try_from(name.0).ok().filter(|name| *name != WIDE && len < usize::from(DEAD));
     if let (Some(name), Ok(back)) = (narrow, u16::try_from(back)) {
-        put_u16(out, usize::from(name));
-        put_u16(out, usize::from(back));
-        put_u16(out, if value.is_none() { usize::from(DEAD) } else { len | usize::from(list) << 15 });
+        let len = if value.is_none() { DEAD } else { short(len) | u16::from(list) << 15 };
+        let [a, b, c, d, e, f, ..] =
+            (u64::from(name) | u64::from(back) << 16 | u64::from(len) << 32).to_le_bytes();
+        out.extend_from_slice(&[a, b, c, d, e, f]);
     } else {
-        put_u32(out, u32::from(WIDE));
-        put_u32(out, name.0);
-        put_u32(out, back);
         let len = u32::try_from(len).expect("values were checked") | u32::from(list) << 31;
-        put_u32(out, if value.is_none() { WIDE_DEAD } else { len });
+        put(out, [u32::from(WIDE), name.0, back, if value.is_none() { WIDE_DEAD } else { len }]);
     }
     if let Some(value) = value {
         value.write(out);
     }
-    out.resize(start + even(out.len() - start), 0);
+    pad(out, start);
 }
 
 /// Appends a section block with its options, if there are few.
@@ -105,12 +109,12 @@ pub(crate) fn section<V: Content>(
     version: Version,
     called: &Head<'_>,
     section_type: At,
-    options: &[Written<V>],
+    options: impl ExactSizeIterator<Item = Written<V>>,
 ) {
     let start = out.len();
     block(out, SECTION, |out| {
         head(out, start, version, section_type.0, options.len(), anonymous(called), called.name);
-        options.iter().for_each(|(name, value)| record(out, start, *name, *value));
+        options.for_each(|(name, value)| record(out, start, name, value));
     });
 }
 
@@ -125,7 +129,7 @@ pub(crate) fn split_section(
     let start = out.len();
     block(out, SECTION, |out| {
         head(out, start, version, section_type.0, 0, anonymous(called) | F_SPLIT, called.name);
-        [split.parts, split.options, split.next_rank].into_iter().for_each(|number| put_u32(out, number));
+        put(out, [split.parts, split.options, split.next_rank]);
     });
 }
 
@@ -140,7 +144,7 @@ pub(crate) fn part<V: Content>(
     let start = out.len();
     block(out, PART, |out| {
         head(out, start, version, number, options.len(), 0, name);
-        options.iter().for_each(|(_, rank)| put_u32(out, *rank));
+        options.iter().for_each(|(_, rank)| put(out, [*rank]));
         options.iter().for_each(|((name, value), _)| record(out, start, *name, *value));
     });
 }
@@ -162,23 +166,18 @@ pub(crate) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options:
 /// Appends a leaf of an order.
 pub(crate) fn leaf(out: &mut Vec<u8>, slots: &[SlotId]) {
     block(out, LEAF, |out| {
-        put_u32(out, u32::try_from(slots.len()).expect("leaves are small"));
-        slots.iter().for_each(|slot| put_u32(out, slot.0));
+        put(out, [u32::try_from(slots.len()).expect("leaves are small")]);
+        slots.iter().for_each(|slot| put(out, [slot.0]));
     });
 }
 
 /// Appends an order: of the type at `section_type`, or of all sections.
 pub(crate) fn order(out: &mut Vec<u8>, version: Version, section_type: At, leaves: &[(At, u32)]) {
     block(out, ORDER, |out| {
-        put_u32(out, version.prev.0);
-        put_u32(out, version.seq.0);
-        put_u32(out, section_type.0);
-        put_u32(out, leaves.iter().map(|(_, count)| count).sum());
-        put_u32(out, u32::try_from(leaves.len()).expect("fewer leaves than sections"));
-        for (at, count) in leaves {
-            put_u32(out, at.0);
-            put_u32(out, *count);
-        }
+        put(out, [version.prev.0, version.seq.0, section_type.0]);
+        let total = leaves.iter().map(|(_, count)| count).sum();
+        put(out, [total, u32::try_from(leaves.len()).expect("fewer leaves than sections")]);
+        leaves.iter().for_each(|(at, count)| put(out, [at.0, *count]));
     });
 }
 

@@ -203,7 +203,7 @@ impl<'a> Publication<'a> {
         }
         let at = self.at()?;
         let version = self.version(entry);
-        encode::section(&mut self.out, version, called, section_type, &written);
+        encode::section(&mut self.out, version, called, section_type, written.iter().copied());
         self.updates.push((entry.slot, at.0 | BLOCK));
         self.replaced += entry.old.map_or(0, |old| old.block.bytes.len());
         self.records(at, SECTION, called.name)

@@ -1,0 +1,389 @@
+//! Makes a map of UCI text in one pass: each line becomes a record at once, without a package in between.
+//!
+//! That works for texts as nearly all are. One with an error, a word of several parts, a section or an option that comes
+//! twice, or a section with so many options that it is split, is left to `build`, which also defines the result: both
+//! make the same bytes.
+
+use std::borrow::Cow;
+
+use super::build::{Builder, Image, Making};
+use super::content::check_name;
+use crate::error::{Error, Result, memory};
+use crate::format::uci::{Command, Opened, Read, Statement, Statements, Word};
+use crate::map::layout::block::block_checksum;
+use crate::map::layout::format::{
+    At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, KIND_BITS, R_LEN, R_VALUE, S_COUNT, S_FLAGS, S_NAME,
+    S_NAME_LEN, SECTION, SPLIT_ABOVE, V_PREV, V_SEQ, V_TYPE, W_BACK, W_LEN, W_NAME, W_VALUE, WIDE,
+    behind_name, even,
+};
+use crate::map::layout::hash::{Kind, hash};
+use crate::model::dialect::Dialect;
+use crate::model::name::{MAX_VALUE, generated};
+use crate::model::package::MAX_TEXT;
+
+/// How many options are read between two reports of progress.
+const REPORT: usize = 0x4000;
+
+/// Makes a map of the text of a package; `None` if the text has to be read as a package first. `progress` is called now
+/// and then with the number of bytes read and the number of all bytes.
+///
+/// # Errors
+///
+/// [`Error::OutOfMemory`], and those of `build`.
+pub(crate) fn build_of_text(
+    package: &[u8],
+    text: &[u8],
+    making: &Making,
+    progress: Option<&dyn Fn(usize, usize)>,
+) -> Result<Option<Image>> {
+    check_name(package)?;
+    if text.len() > MAX_TEXT {
+        return Ok(None);
+    }
+    let mut pass = OnePass::new(package, text, making)?;
+    match pass.read_all(text, progress) {
+        Ok(()) => pass.builder.finish().map(Some),
+        Err(Stop::Unusual) => Ok(None),
+        Err(Stop::Error(error)) => Err(error),
+    }
+}
+
+/// Why a text was not read to its end.
+enum Stop {
+    /// It is not of the usual form.
+    Unusual,
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+type Step = std::result::Result<(), Stop>;
+
+struct OnePass<'c> {
+    builder: Builder<'c>,
+    /// The hashes of all sections.
+    sections: Hashes,
+    /// How large the map may become before more memory is asked for.
+    room: usize,
+    /// Whether a section is open; what follows describes it.
+    open: bool,
+    section_hash: u64,
+    section_type: At,
+    /// Its block, up to `used`.
+    block: Vec<u8>,
+    used: usize,
+    /// The key of the section with a dot behind it, up to `prefix`.
+    key: Vec<u8>,
+    prefix: usize,
+    /// Its options so far.
+    count: usize,
+    names: [At; SPLIT_ABOVE],
+    /// For each the hash of its key, and where its record is in the block, in units of 2 bytes.
+    records: [(u64, u32); SPLIT_ABOVE],
+    /// A bit for each name, which differs for most names.
+    seen: u64,
+    /// The last option, if it is a list.
+    list: Option<OpenList<'c>>,
+}
+
+/// A list that may get more items.
+#[derive(Clone, Copy)]
+struct OpenList<'c> {
+    name: &'c [u8],
+    /// Where its record starts in the block.
+    start: usize,
+    /// How many bytes its items take.
+    len: usize,
+}
+
+impl<'c> OnePass<'c> {
+    fn new(package: &'c [u8], text: &'c [u8], making: &Making) -> Result<Self> {
+        memory::check_available(text.len().saturating_mul(2))?;
+        Ok(Self {
+            builder: Builder::new(package, *making, text.len()),
+            sections: Hashes::default(),
+            room: text.len(),
+            open: false,
+            section_hash: 0,
+            section_type: At(0),
+            block: vec![0; 4096],
+            used: 0,
+            key: Vec::new(),
+            prefix: 0,
+            count: 0,
+            names: [At(0); SPLIT_ABOVE],
+            records: [(0, 0); SPLIT_ABOVE],
+            seen: 0,
+            list: None,
+        })
+    }
+
+    fn read_all(&mut self, text: &'c [u8], progress: Option<&dyn Fn(usize, usize)>) -> Step {
+        let mut statements = Statements::new(text, Dialect::Cms, true);
+        for number in 1_usize.. {
+            let opened = Opened { package: true, section: self.open };
+            match statements.read(opened) {
+                Ok(Some(Read::Plain(line))) => {
+                    if line.is_list || !line.value.is_empty() {
+                        self.option(&text[line.name], &text[line.value], line.is_list)?;
+                    }
+                }
+                Ok(Some(Read::Statement(statement))) => self.statement(&statement)?,
+                Ok(None) => break,
+                // `build` reports the error.
+                Err(_) => return Err(Stop::Unusual),
+            }
+            if number.is_multiple_of(REPORT)
+                && let Some(progress) = progress
+            {
+                progress(statements.position(), text.len());
+            }
+        }
+        self.end_section()?;
+        if let Some(progress) = progress {
+            progress(text.len(), text.len());
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, statement: &Statement<'c>) -> Step {
+        match statement.command {
+            Command::Package => Ok(()),
+            Command::Config => {
+                self.end_section()?;
+                self.section(in_text(&statement.first)?, in_text(&statement.second)?)
+            }
+            Command::Option if statement.second.is_empty() => Ok(()),
+            command => {
+                let (name, value) = (in_text(&statement.first)?, in_text(&statement.second)?);
+                self.option(name, value, command == Command::List)
+            }
+        }
+    }
+
+    /// Begins a section; without a name it is anonymous.
+    fn section(&mut self, section_type: &'c [u8], given: &[u8]) -> Step {
+        self.make_room()?;
+        let generated = match given.is_empty() {
+            true => generated(self.sections.count.wrapping_add(1), section_type),
+            false => String::new(),
+        };
+        let name = if given.is_empty() { generated.as_bytes() } else { given };
+        check_name(name)?;
+        self.section_type = self.builder.section_type(section_type)?;
+        self.section_hash = self.builder.start_key(name);
+        if !self.sections.insert(self.section_hash) {
+            return Err(Stop::Unusual);
+        }
+        self.key.clear();
+        self.key.extend_from_slice(self.builder.key());
+        self.prefix = self.key.len();
+        (self.open, self.count, self.seen, self.list) = (true, 0, 0, None);
+        self.used = behind_name(name.len());
+        self.grow_block(self.used);
+        let version = self.builder.version();
+        let flags = if given.is_empty() { F_ANONYMOUS } else { 0 };
+        let name_len = u16::try_from(name.len()).expect("checked before");
+        let block = &mut self.block;
+        let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+        put(V_PREV, &version.prev.0.to_le_bytes());
+        put(V_SEQ, &version.seq.0.to_le_bytes());
+        put(V_TYPE, &self.section_type.0.to_le_bytes());
+        put(S_NAME_LEN, &name_len.to_le_bytes());
+        put(S_FLAGS, &flags.to_le_bytes());
+        put(S_NAME, name);
+        put(self.used - 1, &[0]);
+        put(S_NAME + name.len(), &[0]);
+        Ok(())
+    }
+
+    /// Adds an option, or an item to the list that is open.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    fn option(&mut self, name: &'c [u8], value: &'c [u8], is_list: bool) -> Step {
+        if is_list && let Some(list) = self.list.filter(|list| list.name == name) {
+            return self.item(list, value);
+        }
+        // The first item of a list is written as a string is.
+        let len = value.len() + 1;
+        if self.count == SPLIT_ABOVE || len > MAX_VALUE {
+            return Err(Stop::Unusual);
+        }
+        let id = self.builder.option_name(self.count, name)?;
+        if self.is_double(id) {
+            return Err(Stop::Unusual);
+        }
+        let start = self.used;
+        self.names[self.count] = id;
+        self.records[self.count] = (self.hash(name), u32::try_from(start / 2).unwrap_or(u32::MAX));
+        self.count += 1;
+        self.list = is_list.then_some(OpenList { name, start, len });
+        self.grow_block(start + W_VALUE + len + 1);
+        let record = &mut self.block[start..];
+        let head = match narrow(id, start, len, is_list) {
+            Some(head) => {
+                record[..R_VALUE].copy_from_slice(&head);
+                R_VALUE
+            }
+            None => {
+                let word = u32::try_from(len).expect("checked before") | u32::from(is_list) << 31;
+                let back = u32::try_from(start / 2).expect("a block is smaller");
+                record[..W_NAME].copy_from_slice(&u32::from(WIDE).to_le_bytes());
+                record[W_NAME..W_BACK].copy_from_slice(&id.0.to_le_bytes());
+                record[W_BACK..W_LEN].copy_from_slice(&back.to_le_bytes());
+                record[W_LEN..W_VALUE].copy_from_slice(&word.to_le_bytes());
+                W_VALUE
+            }
+        };
+        let record = &mut record[head..][..value.len() + 2];
+        let (place, end) = record.split_at_mut(value.len());
+        place.copy_from_slice(value);
+        end.copy_from_slice(&[0; 2]);
+        self.used = even(start + head + len);
+        Ok(())
+    }
+
+    /// Reports whether the section has an option of that name.
+    #[inline(always)]
+    fn is_double(&mut self, name: At) -> bool {
+        let bit = 1 << (name.0.wrapping_mul(0x9e37_79b9) >> 26);
+        let maybe = self.seen & bit != 0;
+        self.seen |= bit;
+        maybe && self.names[..self.count].iter().any(|other| other.0 == name.0)
+    }
+
+    /// Hashes the key of an option.
+    #[inline(always)]
+    fn hash(&mut self, name: &[u8]) -> u64 {
+        let end = self.prefix + name.len();
+        if self.key.len() < end {
+            self.key.resize(end, 0);
+        }
+        self.key[self.prefix..end].copy_from_slice(name);
+        hash(Kind::Key, self.builder.seed(), &self.key[..end])
+    }
+
+    /// Appends an item to the last option.
+    fn item(&mut self, list: OpenList<'c>, value: &[u8]) -> Step {
+        let wide = self.block[list.start..][..2] == WIDE.to_le_bytes();
+        let (word, head, most) = match wide {
+            true => (W_LEN, W_VALUE, MAX_VALUE),
+            false => (R_LEN, R_VALUE, usize::from(DEAD) - 1),
+        };
+        let (end, len) = (list.start + head + list.len, list.len + value.len() + 1);
+        if len > most {
+            return Err(Stop::Unusual);
+        }
+        self.grow_block(end + value.len() + 2);
+        let (place, behind) = self.block[end..].split_at_mut(value.len());
+        place.copy_from_slice(value);
+        behind[..2].copy_from_slice(&[0; 2]);
+        let bytes = u32::try_from(len).expect("checked before").to_le_bytes();
+        let [low, high, ..] = bytes;
+        match wide {
+            true => self.block[list.start + word..][..3].copy_from_slice(&bytes[..3]),
+            false => self.block[list.start + word..][..2].copy_from_slice(&[low, high | 0x80]),
+        }
+        self.list = Some(OpenList { len, ..list });
+        self.used = even(list.start + head + len);
+        Ok(())
+    }
+
+    /// Appends the block of the open section to the map.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    fn end_section(&mut self) -> Step {
+        if !self.open {
+            return Ok(());
+        }
+        let (block, count) = (&mut self.block[..self.used], self.count);
+        let size = u32::try_from(self.used).expect("values were checked") << KIND_BITS | SECTION;
+        block[B_SIZE..B_SIZE + 4].copy_from_slice(&size.to_le_bytes());
+        block[S_COUNT..S_COUNT + 2].copy_from_slice(&u16::try_from(count).expect("few").to_le_bytes());
+        let checksum = block_checksum(block);
+        block[B_CHECKSUM..B_CHECKSUM + 4].copy_from_slice(&checksum.to_le_bytes());
+        let records = &self.records[..count];
+        self.builder.append_section(block, self.section_hash, self.section_type, records)?;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn grow_block(&mut self, len: usize) {
+        if self.block.len() < len {
+            self.block.resize(len * 2, 0);
+        }
+    }
+
+    /// Checks that there is memory for the map to grow, before much of it is used.
+    fn make_room(&mut self) -> Result<()> {
+        let used = self.builder.memory();
+        if used > self.room {
+            // Vectors and tables grow by doubling, and the index is still to come.
+            memory::check_available(used.saturating_mul(4))?;
+            self.room = used.saturating_mul(2);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the value of a word if it is a slice of the text.
+fn in_text<'c>(word: &Word<'c>) -> std::result::Result<&'c [u8], Stop> {
+    match word.value {
+        Cow::Borrowed(value) => Ok(value),
+        Cow::Owned(_) => Err(Stop::Unusual),
+    }
+}
+
+/// Returns the head of a record, if it fits into 16 bits for each number.
+#[inline(always)]
+fn narrow(name: At, start: usize, len: usize, is_list: bool) -> Option<[u8; R_VALUE]> {
+    let name = u16::try_from(name.0).ok().filter(|name| *name != WIDE)?;
+    let back = u16::try_from(start / 2).ok()?;
+    let len = u16::try_from(len).ok().filter(|len| *len < DEAD)?;
+    let len = len | u16::from(is_list) << 15;
+    let [a, b, c, d, e, f, ..] =
+        (u64::from(name) | u64::from(back) << 16 | u64::from(len) << 32).to_le_bytes();
+    Some([a, b, c, d, e, f])
+}
+
+/// A set of hashes.
+#[derive(Default)]
+struct Hashes {
+    /// A power of two, at least twice as many as there are hashes; 0 is free.
+    table: Vec<u64>,
+    count: u32,
+}
+
+impl Hashes {
+    /// Adds a hash; returns whether it is new.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    fn insert(&mut self, hash: u64) -> bool {
+        if self.count as usize * 2 >= self.table.len() {
+            let larger = (self.table.len() * 4).max(256);
+            let old = std::mem::replace(&mut self.table, vec![0; larger]);
+            old.into_iter().filter(|hash| *hash != 0).for_each(|hash| {
+                self.place(hash);
+            });
+        }
+        let new = self.place(hash.max(1));
+        self.count += u32::from(new);
+        new
+    }
+
+    #[inline(always)]
+    fn place(&mut self, hash: u64) -> bool {
+        let mask = self.table.len() - 1;
+        // The index uses the upper bits: so neighbours there are no neighbours here.
+        let mut at = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & mask;
+        while self.table[at] != 0 {
+            if self.table[at] == hash {
+                return false;
+            }
+            at = (at + 1) & mask;
+        }
+        self.table[at] = hash;
+        true
+    }
+}
