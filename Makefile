@@ -65,6 +65,21 @@ lib: ## build the C library: target/lib/libcms.so and libcms.a
 	@nm -D --defined-only target/lib/libcms.so | sed 's/.* //' | LC_ALL=C sort | diff ffi/symbols.txt - || { echo "lib: exports other symbols than ffi/symbols.txt"; exit 1; }
 	@echo "built target/lib/libcms.so: $$(stat -c %s target/lib/libcms.so.0) bytes"
 
+.PHONY: lib-small
+# No panic is caught in it and none unwinds, so there are no tables for that; see `cms_has_feature` for what is left out.
+SMALL_LIB = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no \
+  -Clink-arg=-Wl,--icf=all -Cllvm-args=-enable-machine-outliner=always $(REMAP) --cfg cms_speed"
+lib-small: ## build the C library for routers: target/lib-small/libcms.so, of the same name and functions
+	@if rustup component add rust-src 2>/dev/null; then \
+	  CFLAGS="$(SHIP_CFLAGS) -fno-asynchronous-unwind-tables" $(SMALL_LIB) \
+	  $(CARGO) build $(LIB)/lib-small --no-default-features -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size && \
+	  mkdir -p target/lib-small && cp target/small/lib-small/$(HOST)/ship-lib/libcms.so target/lib-small/libcms.so.0 && \
+	  ln -sf libcms.so.0 target/lib-small/libcms.so && \
+	  nm -D --defined-only target/lib-small/libcms.so | sed 's/.* //' | LC_ALL=C sort | diff ffi/symbols.txt - && \
+	  echo "built target/lib-small/libcms.so: $$(stat -c %s target/lib-small/libcms.so.0) bytes" && \
+	  c-examples/run.sh target/lib-small small; \
+	else echo "lib-small: skipped, rust-src is not to be had"; fi
+
 header: ## write include/cms.h and ffi/symbols.txt anew
 	CMS_UPDATE_HEADER=1 $(CARGO) test --locked -p cms-ffi --test header
 
@@ -98,6 +113,7 @@ docs: ## build the API documentation
 
 unit:
 	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked -p cms-ffi --no-default-features --lib
 
 UTHASH_TESTS = test --locked -p uthash-sys --lib
 UTHASH_BINARY = $$(ls -t $$dir/debug/deps/uthash_sys-* | grep -v '\.' | head -1)
@@ -202,8 +218,8 @@ bench-compare: ## compare two runs, worst rows first: BEFORE="a.jsonl ..." AFTER
 bench-publish: ## measure what the map's part of a commit takes, by the size of the package
 	$(CARGO) test --release --locked --lib -- --ignored --nocapture how_long_publishing_takes
 
-sizes: build target/bin/cms-small ## print the sizes of the shipped binaries
-	@stat -L -c '%s %n' target/bin/cms target/bin/cms-small target/lib/libcms.so
+sizes: build target/bin/cms-small lib-small ## print the sizes of the shipped binaries
+	@stat -L -c '%s %n' target/bin/cms target/bin/cms-small target/lib/libcms.so target/lib-small/libcms.so
 
 .PHONY: target/bin/cms-small
 target/bin/cms-small:

@@ -173,6 +173,8 @@ typedef enum {
     // There is not enough memory for a package or a value of this size. Nothing is changed. If not even 1 MiB can be
     // allocated, the library aborts.
     CMS_ERR_MEMORY = 19,
+    // This build of the library leaves the function out: see cms_has_feature.
+    CMS_ERR_UNSUPPORTED = 20,
 } cms_status;
 
 // The lines of a package, from the first to the last. One thread uses one at a time.
@@ -462,6 +464,17 @@ cms_status cms_last_error(cms_error *error);
 // with the NUL byte. Returns the length of the whole message in bytes, without the NUL byte; 0 if no call has failed.
 size_t cms_last_message(char *buffer,
                         size_t size);
+
+/* ---- What a build may leave out ---- */
+
+// Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
+// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
+// cms_get_at, cms_text_at, cms_changed_since), "archive" (cms_label, cms_delete_label, cms_labels_open, cms_backup,
+// cms_restore), "audit" (cms_verify_log, cms_repair), "undo" (cms_undo, cms_rollback) and "verify" (cms_verify).
+// libcms.so has them all; libcms-small.so, for routers, has none, and aborts the program where libcms.so would return
+// CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait to be confirmed, and recovery are in every
+// build. Any thread may call it at any time.
+int32_t cms_has_feature(const char *name);
 
 /* ---- Opening and closing a store ---- */
 

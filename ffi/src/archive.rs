@@ -6,12 +6,13 @@ use std::path::Path;
 
 use cms_core::{Archive, ArchiveInfo};
 
+use crate::feature::{ARCHIVE, guard_if};
 use crate::handle::{
     bytes, cms_bytes, handle, handle_mut, reclaim, required, string, text, write_handle, write_result,
 };
 use crate::open::cms_store;
 use crate::sized::{self, sized};
-use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::status::{Failure, cms_status, guard_void};
 
 /// A list of the kept snapshots, the oldest first. One thread uses one at a time.
 pub struct cms_labels {
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn cms_label(
     label: *const c_char,
     revision: *mut u64,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<ARCHIVE>(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
@@ -70,7 +71,7 @@ pub unsafe extern "C" fn cms_label(
 /// label is not allowed. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const c_char) -> cms_status {
-    guard(|| {
+    guard_if::<ARCHIVE>(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn cms_labels_open(
     store: *const cms_store,
     labels: *mut *mut cms_labels,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<ARCHIVE>(|| {
         let place = required(labels, "labels")?;
         // SAFETY: C1.
         let archives = unsafe { handle(store, "store") }?.0.engine().archives().labels()?.into_iter();
@@ -103,7 +104,7 @@ pub unsafe extern "C" fn cms_labels_open(
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms_archive_info) -> cms_status {
-    guard(|| {
+    guard_if::<ARCHIVE>(|| {
         // SAFETY: C7.
         let place = unsafe { sized::output(info, "info") }?;
         // SAFETY: C1, C4.
@@ -138,7 +139,7 @@ pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
 /// CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_NO_SPACE: the file is as before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_backup(store: *const cms_store, path: *const c_char) -> cms_status {
-    guard(|| {
+    guard_if::<ARCHIVE>(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
         // SAFETY: C2.
@@ -159,7 +160,7 @@ pub unsafe extern "C" fn cms_restore(
     name: *const c_char,
     done: *mut u64,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<ARCHIVE>(|| {
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.

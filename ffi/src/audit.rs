@@ -4,10 +4,11 @@ use std::ffi::CString;
 
 use cms_core::Repaired;
 
+use crate::feature::{AUDIT, guard_if};
 use crate::handle::{cms_bytes, handle, handle_mut, reclaim, required, text, write_handle};
 use crate::open::cms_store;
 use crate::sized::{self, sized};
-use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::status::{Failure, cms_status, guard_void};
 
 /// The findings of cms_verify_log, or the work of cms_repair. One thread uses one at a time.
 pub struct cms_report {
@@ -60,7 +61,7 @@ pub unsafe extern "C" fn cms_verify_log(
     info: *mut cms_log_info,
     report: *mut *mut cms_report,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<AUDIT>(|| {
         let place = required(report, "report")?;
         // SAFETY: C7.
         let info = unsafe { sized::output(info, "info") }?;
@@ -86,7 +87,7 @@ pub unsafe extern "C" fn cms_verify_log(
 /// as cms_verify_log and cms_txn_commit. Repairs that were made before the failure stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
-    guard(|| {
+    guard_if::<AUDIT>(|| {
         let place = required(report, "report")?;
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
@@ -108,7 +109,7 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *mut cms_bytes) -> cms_status {
-    guard(|| {
+    guard_if::<AUDIT>(|| {
         let place = required(problem, "problem")?;
         // SAFETY: C1, C4.
         let report = unsafe { handle_mut(report, "report") }?;
@@ -127,7 +128,7 @@ pub unsafe extern "C" fn cms_report_repaired(
     report: *mut cms_report,
     repaired: *mut cms_repaired,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<AUDIT>(|| {
         // SAFETY: C7.
         let place = unsafe { sized::output(repaired, "repaired") }?;
         // SAFETY: C1, C4.

@@ -5,12 +5,13 @@ use std::ffi::{CString, c_char};
 use cms_core::log::{Content, KeyChange, Kind, Record, What};
 use cms_core::{BlameLine, Key};
 
+use crate::feature::{HISTORY, guard_if};
 use crate::handle::{
     check, cms_bytes, handle, handle_mut, optional, reclaim, required, string, text, write_handle,
 };
 use crate::open::cms_store;
 use crate::sized::{self, Output, sized};
-use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::status::{Failure, cms_status, guard_void};
 
 /// The transactions that changed something, the newest first. One thread uses one at a time.
 pub struct cms_history {
@@ -145,7 +146,7 @@ pub unsafe extern "C" fn cms_history_open(
     most: usize,
     history: *mut *mut cms_history,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         let place = required(history, "history")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
@@ -170,7 +171,7 @@ pub unsafe extern "C" fn cms_history_next(
     history: *mut cms_history,
     transaction: *mut cms_transaction,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         // SAFETY: C7.
         let place = unsafe { sized::output(transaction, "transaction") }?;
         // SAFETY: C1, C4.
@@ -192,7 +193,7 @@ pub unsafe extern "C" fn cms_history_change(
     history: *mut cms_history,
     change: *mut cms_change,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         // SAFETY: C7.
         let place = unsafe { sized::output(change, "change") }?;
         // SAFETY: C1, C4.
@@ -222,7 +223,7 @@ pub unsafe extern "C" fn cms_blame_open(
     package: *const c_char,
     blame: *mut *mut cms_blame,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         let place = required(blame, "blame")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
@@ -249,7 +250,7 @@ pub unsafe extern "C" fn cms_blame_next(
     line: *mut cms_bytes,
     transaction: *mut cms_transaction,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         let place = required(line, "line")?;
         // SAFETY: C7.
         let transaction =

@@ -37,6 +37,7 @@ mod archive;
 mod audit;
 #[cfg(test)]
 mod fast_tests;
+mod feature;
 mod handle;
 mod history;
 mod iter;

@@ -5,12 +5,13 @@ use std::ffi::c_char;
 use cms_core::log::Content;
 use cms_core::{Error, Key, Missing};
 
+use crate::feature::{HISTORY, guard_if};
 use crate::handle::{
     bytes, check, check_buffer, handle, put_value, required, string, write_handle, write_result,
 };
 use crate::iter::cms_package_iter;
 use crate::open::cms_store;
-use crate::status::{Failure, cms_status, guard};
+use crate::status::{Failure, cms_status};
 use crate::store::string_of;
 
 /// Finds a revision: a number, "-3" (three transactions before the last), "now", a time in braces ("@{10 min ago}",
@@ -24,7 +25,7 @@ pub unsafe extern "C" fn cms_find_revision(
     name: *const c_char,
     revision: *mut u64,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         let place = required(revision, "revision")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn cms_get_at(
     size: usize,
     len: *mut usize,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         check_buffer(buffer, size)?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
@@ -91,7 +92,7 @@ pub unsafe extern "C" fn cms_text_at(
     size: usize,
     len: *mut usize,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         check_buffer(buffer, size)?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
@@ -121,7 +122,7 @@ pub unsafe extern "C" fn cms_changed_since(
     revision: u64,
     iter: *mut *mut cms_package_iter,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         let place = required(iter, "iter")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();

@@ -62,13 +62,15 @@ pub enum cms_status {
     /// There is not enough memory for a package or a value of this size. Nothing is changed. If not even 1 MiB can be
     /// allocated, the library aborts.
     CMS_ERR_MEMORY = 19,
+    /// This build of the library leaves the function out: see cms_has_feature.
+    CMS_ERR_UNSUPPORTED = 20,
 }
 
 use cms_status::{
     CMS_ERR_AMBIGUOUS, CMS_ERR_CONFLICT, CMS_ERR_DAMAGED, CMS_ERR_END, CMS_ERR_EXISTS, CMS_ERR_FULL,
     CMS_ERR_INTERNAL, CMS_ERR_INVALID, CMS_ERR_IO, CMS_ERR_LOCKED, CMS_ERR_MEMORY, CMS_ERR_NO_SPACE,
     CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_REFUSED,
-    CMS_ERR_STALE, CMS_ERR_TYPE, CMS_OK,
+    CMS_ERR_STALE, CMS_ERR_TYPE, CMS_ERR_UNSUPPORTED, CMS_OK,
 };
 
 sized! {
@@ -111,6 +113,8 @@ pub enum Failure {
     Type(Vec<u8>, &'static str),
     /// Nothing more to iterate over.
     End,
+    /// The feature of the function is left out of this build.
+    Unsupported,
     /// An error of the crate `cms`.
     Core(Box<Error>),
 }
@@ -215,6 +219,7 @@ impl Failure {
             Self::Missing(_) => CMS_ERR_NOT_FOUND,
             Self::Type(..) => CMS_ERR_TYPE,
             Self::End => CMS_ERR_END,
+            Self::Unsupported => CMS_ERR_UNSUPPORTED,
             Self::Core(error) => of_code(error.code()),
         }
     }
@@ -232,6 +237,10 @@ impl Failure {
             Self::Missing(key) => of_key(key, "not found"),
             Self::Type(key, why) => of_key(key, why),
             Self::End => plain("there is nothing more".to_owned()),
+            Self::Unsupported => Last {
+                hint: b"use libcms.so, which has everything".to_vec(),
+                ..plain("this build of the library leaves the function out".to_owned())
+            },
             Self::Core(error) => {
                 let place = error.location();
                 let (program, reason, pid) = match &**error {
@@ -345,7 +354,7 @@ pub fn guard_void(body: impl FnOnce()) {
 /// the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
-    const NAMES: [&std::ffi::CStr; 20] = [
+    const NAMES: [&std::ffi::CStr; 21] = [
         c"CMS_OK",
         c"CMS_ERR_NOT_FOUND",
         c"CMS_ERR_INVALID",
@@ -366,6 +375,7 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
         c"CMS_ERR_INTERNAL",
         c"CMS_ERR_REFUSED",
         c"CMS_ERR_MEMORY",
+        c"CMS_ERR_UNSUPPORTED",
     ];
     let index = usize::try_from(status).unwrap_or(usize::MAX);
     NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())

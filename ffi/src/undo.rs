@@ -4,6 +4,7 @@ use std::ffi::c_char;
 
 use cms_core::{Error, Missing};
 
+use crate::feature::{UNDO, guard_if};
 use crate::handle::{check_buffer, handle, message_of, put_value, required, write_handle, write_result};
 use crate::history::cms_history;
 use crate::open::cms_store;
@@ -21,7 +22,7 @@ pub unsafe extern "C" fn cms_undo(
     message: *const c_char,
     revision: *mut u64,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<UNDO>(|| {
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.
@@ -45,7 +46,7 @@ pub unsafe extern "C" fn cms_rollback(
     message: *const c_char,
     done: *mut u64,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<UNDO>(|| {
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.

@@ -4,9 +4,10 @@ use std::ffi::{CStr, c_char, c_void};
 
 use cms_core::Verifier;
 
+use crate::feature::{VERIFY, guard_if};
 use crate::handle::{handle, reclaim, required, write_handle};
 use crate::open::cms_store;
-use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::status::{Failure, cms_status, guard_void};
 use crate::watch::{Data, cms_event, text};
 
 /// A verifier: see cms_verify. Any thread may close it.
@@ -46,7 +47,7 @@ pub unsafe extern "C" fn cms_verify(
     data: *mut c_void,
     verifier: *mut *mut cms_verifier,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<VERIFY>(|| {
         let place = required(verifier, "verifier")?;
         let callback = callback.ok_or(Failure::Null("callback"))?;
         // SAFETY: C1.

@@ -37,6 +37,7 @@ from ._errors import (
     PermissionDenied as PermissionDenied,
     Refused as Refused,
     Stale as Stale,
+    Unsupported as Unsupported,
     WrongType as WrongType,
 )
 from ._ffi import VERSION as VERSION
@@ -124,6 +125,7 @@ __all__ = [
     "Store",
     "Subscription",
     "Transaction",
+    "Unsupported",
     "Verified",
     "Verifier",
     "Watch",

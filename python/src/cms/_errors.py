@@ -150,6 +150,12 @@ class OutOfMemory(Error, MemoryError):
     status = _ffi.CMS_ERR_MEMORY
 
 
+class Unsupported(Error, NotImplementedError):
+    """The library was built without what this call needs: it is libcms-small.so."""
+
+    status = _ffi.CMS_ERR_UNSUPPORTED
+
+
 class End(Error, IndexError):
     """There is nothing more."""
 

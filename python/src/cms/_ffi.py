@@ -69,6 +69,7 @@ CMS_ERR_END = 16
 CMS_ERR_INTERNAL = 17
 CMS_ERR_REFUSED = 18
 CMS_ERR_MEMORY = 19
+CMS_ERR_UNSUPPORTED = 20
 
 CMS_OPEN_PRIVATE = 1
 CMS_TYPE_STRING = 1
@@ -293,6 +294,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_close": (None, P(cms_store)),
     "cms_version": (c_char_p,),
     "cms_version_number": (c_uint32,),
+    "cms_has_feature": (c_int32, c_char_p),
     "cms_get": (cms_status, P(cms_store), c_char_p, P(c_char), c_size_t, P(c_size_t)),
     "cms_get_int": (cms_status, P(cms_store), c_char_p, c_int64, P(c_int64)),
     "cms_get_bool": (cms_status, P(cms_store), c_char_p, c_int32, P(c_int32)),

@@ -1,0 +1,72 @@
+//! What a build may leave out: `libcms-small.so`, for routers, exports every function of the header, and some of them do
+//! nothing but say so.
+
+use std::ffi::c_char;
+
+use crate::handle::string;
+use crate::status::{Failure, cms_status, guard};
+
+/// Reading the history, and the state of keys and texts at a revision.
+pub const HISTORY: bool = cfg!(feature = "history");
+/// Snapshots, backups and labels.
+pub const ARCHIVE: bool = cfg!(feature = "archive");
+/// Checking and repairing the log.
+pub const AUDIT: bool = cfg!(feature = "audit");
+/// Undoing transactions, and going back to a revision.
+pub const UNDO: bool = cfg!(feature = "undo");
+/// Refusing transactions of others.
+pub const VERIFY: bool = cfg!(feature = "verify");
+
+/// The features, by their names in C.
+const FEATURES: [(&str, bool); 5] =
+    [("history", HISTORY), ("archive", ARCHIVE), ("audit", AUDIT), ("undo", UNDO), ("verify", VERIFY)];
+
+/// Runs the body of a function as [`guard`] does, if its feature was built; else it fails with `CMS_ERR_UNSUPPORTED`. The
+/// feature is a constant, so that the linker drops the body.
+#[inline(always)]
+pub fn guard_if<const BUILT: bool>(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
+    guard(|| if BUILT { body() } else { Err(Failure::Unsupported) })
+}
+
+/// Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
+/// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
+/// cms_get_at, cms_text_at, cms_changed_since), "archive" (cms_label, cms_delete_label, cms_labels_open, cms_backup,
+/// cms_restore), "audit" (cms_verify_log, cms_repair), "undo" (cms_undo, cms_rollback) and "verify" (cms_verify).
+/// libcms.so has them all; libcms-small.so, for routers, has none, and aborts the program where libcms.so would return
+/// CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait to be confirmed, and recovery are in every
+/// build. Any thread may call it at any time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_has_feature(name: *const c_char) -> i32 {
+    let mut has = 0;
+    // A name that is NULL is no feature.
+    let _ = guard(|| {
+        // SAFETY: C2.
+        let name = unsafe { string(name, "name") }?;
+        has = i32::from(FEATURES.iter().any(|(feature, built)| *built && *feature == name));
+        Ok(())
+    });
+    has
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::cms_status::{CMS_ERR_INVALID, CMS_ERR_UNSUPPORTED};
+
+    #[test]
+    fn a_function_of_a_feature_that_is_left_out_says_so_before_it_looks_at_its_arguments() {
+        // SAFETY: all pointers are NULL.
+        let status = unsafe {
+            crate::history::cms_history_open(std::ptr::null(), std::ptr::null(), 1, std::ptr::null_mut())
+        };
+        let expected = if HISTORY { CMS_ERR_INVALID } else { CMS_ERR_UNSUPPORTED };
+        assert!(status == expected);
+        for (name, built) in FEATURES {
+            let name = std::ffi::CString::new(name).expect("no NUL byte");
+            // SAFETY: C2.
+            assert_eq!(unsafe { cms_has_feature(name.as_ptr()) }, i32::from(built));
+        }
+        // SAFETY: C2.
+        assert_eq!(unsafe { (cms_has_feature(c"none".as_ptr()), cms_has_feature(std::ptr::null())) }, (0, 0));
+    }
+}
