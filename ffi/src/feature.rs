@@ -67,6 +67,8 @@ mod tests {
             assert_eq!(unsafe { cms_has_feature(name.as_ptr()) }, i32::from(built));
         }
         // SAFETY: C2.
-        assert_eq!(unsafe { (cms_has_feature(c"none".as_ptr()), cms_has_feature(std::ptr::null())) }, (0, 0));
+        let none =
+            [unsafe { cms_has_feature(c"none".as_ptr()) }, unsafe { cms_has_feature(std::ptr::null()) }];
+        assert_eq!(none, [0, 0]);
     }
 }
