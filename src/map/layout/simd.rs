@@ -177,7 +177,6 @@ pub(crate) mod vector {
 }
 
 /// Asks the processor to fetch the cache line at an address, which may be any.
-#[cfg(not(all(test, loom)))]
 #[inline(always)]
 pub(crate) fn prefetch(address: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
