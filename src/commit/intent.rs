@@ -35,7 +35,7 @@ impl Intent {
             sequence: 0,
             time: 0,
             uid: rustix::process::getuid().as_raw(),
-            pid: std::process::id(),
+            pid: crate::os::process::id(),
             kind: self.kind,
             refers: self.refers,
             source: options.source.clone(),

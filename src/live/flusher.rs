@@ -31,7 +31,7 @@ impl Flusher {
     /// Schedules a write of the texts after `delay`, unless one is scheduled; starts the thread if there is none.
     pub fn schedule(self: &Arc<Self>, core: &Core, delay: Duration) {
         let mut schedule = self.lock();
-        let process = std::process::id();
+        let process = crate::os::process::id();
         if schedule.process != Some(process) {
             let (flusher, core) = (self.clone(), core.clone());
             let run = move || flusher.serve(&core, delay);
@@ -51,7 +51,7 @@ impl Flusher {
         let mut schedule = self.lock();
         schedule.closed = true;
         self.changed.notify_all();
-        while schedule.is_writing && schedule.process == Some(std::process::id()) {
+        while schedule.is_writing && schedule.process == Some(crate::os::process::id()) {
             schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner);
         }
     }

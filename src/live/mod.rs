@@ -102,6 +102,7 @@ impl Store {
             Err(error) => return Err(Error::io("use the directory", config)(error)),
         }
         crate::settings::resolved::check_environment()?;
+        crate::os::process::keep_id(crate::map::process_id);
         let engine = Engine::new(options);
         // Finish a commit that a crash has interrupted before anything is read. If this fails, the next commit
         // returns the error; reads work all the same.

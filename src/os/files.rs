@@ -20,7 +20,7 @@ mod content;
 mod locking;
 mod names;
 
-pub(crate) use crate::os::identity::{FileId, Identity};
+pub(crate) use crate::os::identity::{FileId, Identity, Names};
 pub(crate) use locking::{PAUSES, Pauses, Wait};
 
 /// A system call of the write path.
@@ -83,7 +83,7 @@ impl OpenFile {
     fn release(&self) {
         // Only one thread uses the file at a time, and no other memory depends on this number.
         let locked_by = self.locked_by.swap(0, Ordering::Relaxed);
-        if locked_by != 0 && locked_by == std::process::id() {
+        if locked_by != 0 && locked_by == crate::os::process::id() {
             // It fails only if there is no lock.
             let _ = flock(&self.file, FlockOperation::Unlock);
         }
@@ -285,7 +285,7 @@ impl Files {
             // The counter only has to differ between threads; no other memory depends on it.
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let unique = format!(".cms-{:x}-{:x}-{count:x}", std::process::id(), now.subsec_nanos());
+            let unique = format!(".cms-{:x}-{:x}-{count:x}", crate::os::process::id(), now.subsec_nanos());
             let path = dir.join(file_name::hidden(OsStr::new(stem), &unique));
             match self.create_new(&path, 0o600) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

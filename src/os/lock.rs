@@ -71,7 +71,7 @@ impl Locks {
     fn find(&self, path: &Path) -> Option<LockFile> {
         let mut free = self.free();
         let at = free.iter().rposition(|file| file.open.path == path)?;
-        Some(free.remove(at)).filter(|file| file.process == std::process::id())
+        Some(free.remove(at)).filter(|file| file.process == crate::os::process::id())
     }
 
     /// Puts a file back that is not locked any more.
@@ -176,7 +176,7 @@ fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -
         }
         _ => Err(error),
     })?;
-    Ok(LockFile { process: std::process::id(), open })
+    Ok(LockFile { process: crate::os::process::id(), open })
 }
 
 /// Names the process that holds a lock on a file, as far as the system tells.

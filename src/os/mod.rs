@@ -14,4 +14,5 @@ pub(crate) mod identity;
 pub(crate) mod lock;
 pub mod named_file;
 pub(crate) mod patience;
+pub(crate) mod process;
 pub(crate) mod trust;

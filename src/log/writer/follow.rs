@@ -9,10 +9,16 @@ use crate::log::record::Record;
 use crate::log::scan::scan;
 use crate::log::segment::{self, HEAD, ORIGIN};
 use crate::log::summary::Summary;
-use crate::os::files::FileId;
+use crate::os::files::{FileId, Names};
 
 /// Part of the names of segments, texts and snapshots that are not complete yet; see `Files::create_unique`.
 const UNFINISHED: &str = ".cms-";
+
+/// How many bytes of the next record tell whether there is one.
+const NEXT_HEAD: usize = 8;
+
+/// The largest distance from the mark of the last record to its end that is read at once.
+const MARK_TO_END: usize = 4096;
 
 impl Log {
     /// Removes incomplete files that a crash has left. The caller holds the lock.
@@ -82,6 +88,37 @@ impl Writer<'_> {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// Keeps the names of the directory: both locks and the segment are at their paths, and no segment follows.
+    pub(super) fn keep_names(&mut self, names: Option<Names>) {
+        let tail = self.tail();
+        tail.names = names.filter(|_| tail.segment.is_some());
+    }
+
+    /// Reports whether no record was appended to the segment since this handle has read it. Also notices that another
+    /// process has put the texts in place. The caller knows that the segment is still the last one.
+    pub(super) fn is_at_known_end(&mut self) -> bool {
+        let log = self.log;
+        let tail = self.tail();
+        let Some(segment) = tail.segment.as_ref().filter(|segment| !segment.is_closed) else { return false };
+        let last = tail.unplaced.last().filter(|last| last.first == segment.first);
+        let (start, mark) = last.map_or((segment.end as u64, None), |last| {
+            let (offset, mark) = segment::applied(last.offset);
+            (offset, Some(mark))
+        });
+        // The mark of the last record and the start of the next one are read in one go.
+        let length = (segment.end as u64).checked_sub(start).and_then(|length| usize::try_from(length).ok());
+        let Some(length) = length.filter(|length| *length <= MARK_TO_END) else { return false };
+        let Ok(bytes) = log.files.read_at(&segment.open, start, length + NEXT_HEAD) else { return false };
+        let Some((between, next)) = bytes.split_at_checked(length) else { return false };
+        if next.iter().any(|byte| *byte != 0) || segment.end == HEAD {
+            return false;
+        }
+        if mark.is_some_and(|mark| between.starts_with(&mark)) {
+            tail.unplaced.clear();
+        }
+        true
     }
 
     /// Finds the segment after the one that was read to its end.
@@ -179,7 +216,7 @@ impl Writer<'_> {
         let Some(segment) = &mut tail.segment else { return Ok(()) };
         let io = |error| Error::io("read", &segment.open.path)(error);
         let (start, is_entered) = (segment.end, segment.end == HEAD);
-        let next = log.files.read_at(&segment.open, start as u64, 8).map_err(io)?;
+        let next = log.files.read_at(&segment.open, start as u64, NEXT_HEAD).map_err(io)?;
         if next.iter().all(|byte| *byte == 0) && !is_entered {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use crate::log::Log;
 use crate::log::directory::{REPLACED_WITHIN, is_missing};
 use crate::log::segment::ORIGIN;
 use crate::log::summary::Summary;
-use crate::os::files::{OpenFile, Pauses, Wait};
+use crate::os::files::{Names, OpenFile, Pauses, Wait};
 
 /// Poll interval of the thread at the head of the queue. Only one thread is ever in this state, so polling often is
 /// cheap.
@@ -40,9 +40,16 @@ impl Log {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = Writer { log: self, tail, _turn: turn };
         loop {
-            self.lock_end(&mut writer.tail, deadline, timeout)?;
+            let known = self.lock_end(&mut writer.tail, deadline, timeout)?;
+            // The lock is held, so only programs that do not look at it change names from here on.
+            let names = Names::settled_at(&self.dir);
+            if names.is_some() && names == known && writer.is_at_known_end() {
+                writer.keep_names(names);
+                return Ok(writer);
+            }
             let followed = writer.follow();
-            if writer.is_current() {
+            if writer.is_current() && writer.known().queue.is_at_path() {
+                writer.keep_names(names.filter(|_| followed.is_ok()));
                 return followed.map(|()| writer);
             }
             // Files that were read by their paths may belong to the log that is at the path now.
@@ -52,38 +59,33 @@ impl Log {
         }
     }
 
-    /// Takes the lock of the log that is at the path.
-    fn lock_end(&self, tail: &mut Option<Tail>, deadline: Instant, timeout: Duration) -> Result<()> {
-        let process = std::process::id();
-        loop {
-            let known = match tail.take().filter(|tail| tail.process == process) {
-                Some(known) => known,
-                None => self.open_retrying(process)?,
-            };
-            let known = tail.insert(known);
-            let wait = |open: &OpenFile, pauses| match self.files.lock_at_path(open, deadline, pauses) {
-                Ok(Wait::Held) => Ok(true),
-                Ok(Wait::Replaced) => Ok(false),
-                Ok(Wait::TimedOut) => {
-                    // Name the process that uses the log or, if there is none, the process at the head of the queue.
-                    let holder = crate::os::lock::holder_of_one(&[&known.lock, open]);
-                    Err(locked(&open.path, holder, timeout))
-                }
-                Err(error) => Err(Error::io("lock", &open.path)(error)),
-            };
-            let held = wait(&known.queue, QUEUED)? && {
-                let held = wait(&known.lock, NEXT);
-                self.files.unlock(&known.queue);
-                held?
-            };
-            if held {
-                return Ok(());
+    /// Takes the lock of the log, and returns the names that prove that it is the log at the path: the caller compares
+    /// them.
+    fn lock_end(
+        &self,
+        tail: &mut Option<Tail>,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<Option<Names>> {
+        let process = crate::os::process::id();
+        let known = match tail.take().filter(|tail| tail.process == process) {
+            Some(known) => known,
+            None => self.open_retrying(process)?,
+        };
+        let known = tail.insert(known);
+        let wait = |open: &OpenFile, pauses| match self.files.lock_unchecked(open, deadline, pauses) {
+            Ok(Wait::Held | Wait::Replaced) => Ok(()),
+            Ok(Wait::TimedOut) => {
+                // Name the process that uses the log or, if there is none, the process at the head of the queue.
+                let holder = crate::os::lock::holder_of_one(&[&known.lock, open]);
+                Err(locked(&open.path, holder, timeout))
             }
-            // The directory was removed or replaced: the end that this handle knows is invalid.
-            if !self.close(tail, deadline) || Instant::now() >= deadline {
-                return Err(locked(&self.dir, REPLACER.into(), timeout));
-            }
-        }
+            Err(error) => Err(Error::io("lock", &open.path)(error)),
+        };
+        wait(&known.queue, QUEUED)?;
+        let held = wait(&known.lock, NEXT);
+        self.files.unlock(&known.queue);
+        held.map(|()| known.names.take())
     }
 
     /// As [`Log::open`]. Tries again if the directory was replaced after it was made and before it was opened.
@@ -108,7 +110,7 @@ impl Log {
         let path = self.dir.join("queue");
         let queue = files.open_or_create(&path, 0o600).map_err(Error::io("open", &path))?;
         let (summary, unplaced) = (Summary::default(), Vec::new());
-        Ok(Tail { process, lock, queue, segment: None, chain: ORIGIN, summary, unplaced })
+        Ok(Tail { process, lock, queue, names: None, segment: None, chain: ORIGIN, summary, unplaced })
     }
 }
 

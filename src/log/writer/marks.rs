@@ -1,7 +1,7 @@
 //! The marks of records, which say whether their texts are in place, and the records without a mark.
 
 use super::Writer;
-use super::tail::RecordPosition;
+use super::tail::{RecordPosition, Tail};
 use crate::error::Result;
 use crate::log::record::{Kind, Record};
 use crate::log::segment;
@@ -43,7 +43,12 @@ impl Writer<'_> {
     /// record also sees all later marks, and with them the record that rolls it back.
     pub fn mark_applied(&mut self) {
         let log = self.log;
-        let is_current = self.is_current();
+        let is_elsewhere = |tail: &Tail, spot: &RecordPosition| {
+            tail.segment.as_ref().is_none_or(|segment| segment.first != spot.first)
+        };
+        let needs_path = |tail: &Tail| tail.unplaced.iter().any(|spot| is_elsewhere(tail, spot));
+        // Only records of an earlier segment are marked by the path of the log.
+        let is_current = self.tail.as_ref().is_some_and(needs_path) && self.is_current();
         let tail = self.tail();
         for spot in std::mem::take(&mut tail.unplaced).into_iter().rev() {
             let (offset, bytes) = segment::applied(spot.offset);

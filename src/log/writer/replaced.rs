@@ -31,7 +31,7 @@ impl Log {
     /// append to it, so its end is read with that lock held; later writers find the directory replaced. Returns false
     /// if the lock is not free in time.
     pub(super) fn close(&self, tail: &mut Option<Tail>, deadline: Instant) -> bool {
-        let Some(known) = tail.take().filter(|known| known.process == std::process::id()) else {
+        let Some(known) = tail.take().filter(|known| known.process == crate::os::process::id()) else {
             return true;
         };
         if !matches!(self.files.lock(&known.lock, true, deadline), Ok(Wait::Held)) {

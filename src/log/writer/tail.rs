@@ -2,7 +2,7 @@
 
 use crate::log::segment::Chain;
 use crate::log::summary::Summary;
-use crate::os::files::{FileId, OpenFile};
+use crate::os::files::{FileId, Names, OpenFile};
 
 /// See the module documentation.
 #[derive(Debug)]
@@ -13,6 +13,9 @@ pub(in crate::log) struct Tail {
     /// The lock of the process at the head of the queue, so that a process that has just released the log's lock does
     /// not get it again before others.
     pub queue: OpenFile,
+    /// The names in the directory when both locks and the segment were found at their paths and no later segment was
+    /// there; `None` if that has to be looked at again. As long as the directory has this state, all of it holds.
+    pub names: Option<Names>,
     /// `None` in an empty log.
     pub segment: Option<Segment>,
     /// The chain of the last record.

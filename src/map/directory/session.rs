@@ -113,7 +113,7 @@ impl MapDirectory {
 
     fn create_control(&self) -> Result<()> {
         let path = self.control_path();
-        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), crate::os::process::id());
         let image = Control::image(seed);
         let made =
             self.create_file("control", &image, image.len(), |made| self.files.set_mode(made, 0o644))?;
@@ -134,7 +134,7 @@ impl MapDirectory {
         lock: OpenFile,
     ) -> PublishSession {
         let (round, revision) = self.mend(&control);
-        let (shared, process) = (self.clone(), std::process::id());
+        let (shared, process) = (self.clone(), crate::os::process::id());
         PublishSession { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
     }
 
@@ -196,7 +196,7 @@ impl PublishSession {
     /// Takes the right to publish again, after [`PublishSession::end`]. `None` if the open
     /// files were replaced meanwhile, or another process holds the lock until the deadline.
     pub(super) fn begin_again(mut self, deadline: Instant) -> Option<Self> {
-        let ours = self.process == std::process::id();
+        let ours = self.process == crate::os::process::id();
         let lock = || self.shared.files.lock_at_path(&self.lock, deadline, PAUSES);
         let held = ours && matches!(lock(), Ok(Wait::Held));
         // The check counts only while the lock is held.

@@ -56,6 +56,17 @@ impl Files {
         Ok(wait)
     }
 
+    /// Locks a whole file as [`Files::lock_at_path`] does, for a caller that checks afterwards whether it is the file at
+    /// its path.
+    pub(crate) fn lock_unchecked(
+        &self,
+        open: &OpenFile,
+        deadline: Instant,
+        pauses: Pauses,
+    ) -> io::Result<Wait> {
+        self.wait_for_lock(open, FlockOperation::NonBlockingLockExclusive, deadline, pauses)
+    }
+
     fn wait_for_lock(
         &self,
         open: &OpenFile,
@@ -68,7 +79,7 @@ impl Files {
         loop {
             match flock(&open.file, operation).map_err(io::Error::from) {
                 Ok(()) => {
-                    open.locked_by.store(std::process::id(), Ordering::Relaxed);
+                    open.locked_by.store(crate::os::process::id(), Ordering::Relaxed);
                     return Ok(Wait::Held);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
