@@ -13,6 +13,7 @@
 //! file is locked while the mark beside it is made (see `mark`).
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,12 +77,17 @@ pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request
     }
     let places: BTreeMap<&Path, &Place> =
         changes().map(|change| (&*change.place.path, &change.place)).collect();
-    let locks: Result<Vec<_>> = places.keys().map(|path| draft::try_lock(core, path)).collect();
-    let locks = locks?;
+    let mut locks = Vec::with_capacity(places.len());
+    for path in places.keys() {
+        locks.push(match core.deferred.has(path) {
+            true => draft::try_lock_of_deferred(core, path, session.config)?,
+            false => (draft::try_lock_in(core, path, session.config)?, None),
+        });
+    }
     let mut packages = BTreeMap::new();
     let mut marks = Marks { core, made: Vec::new() };
-    for (path, place) in places {
-        match newest_state(session, place, &mut marks) {
+    for ((path, place), (_, found)) in places.into_iter().zip(&mut locks) {
+        match newest_state(session, place, found.take(), &mut marks) {
             Ok(Some(package)) => drop(packages.insert(path, package)),
             Err(error @ Error::Locked { .. }) => return Err(error),
             // The problem concerns only the transactions of this package, which get it as an error when each is committed
@@ -116,9 +122,11 @@ pub(crate) fn commit_later(session: &mut LogSession<'_>, requests: &[Arc<Request
 }
 
 /// Finds the newest state of a package, which transactions start from; `None` if its text must be put in place first.
+/// `found` are the attributes of its file, if they were looked at under the lock of the package.
 fn newest_state<'g>(
     session: &mut LogSession<'_>,
     place: &'g Place,
+    found: Option<Metadata>,
     marks: &mut Marks<'_>,
 ) -> Result<Option<GroupPackage<'g, DeferredText>>> {
     let core = session.core;
@@ -126,7 +134,7 @@ fn newest_state<'g>(
     let behind = newest.filter(|(_, is_behind)| *is_behind).map(|(digest, _)| digest);
     if let Some(deferred) = core.deferred.get(&place.path)
         && let Some(digest) = behind
-        && let Some(deferred) = save_deferred::still(core, place, deferred)?
+        && let Some(deferred) = save_deferred::still(core, place, deferred, found)?
         // Another program may have committed since.
         && let Some(now) = save_deferred::follow(core, place, &deferred.now, digest)?
     {

@@ -46,6 +46,11 @@ impl DeferredTexts {
         self.lock().get(path).cloned()
     }
 
+    /// Reports whether the text of the package at a path is deferred.
+    pub fn has(&self, path: &Path) -> bool {
+        self.lock().contains_key(path)
+    }
+
     /// Reports whether there are deferred texts.
     pub fn is_behind(&self) -> bool {
         !self.lock().is_empty()

@@ -13,9 +13,10 @@ use crate::commit::beside::Beside;
 use crate::commit::core::Core;
 use crate::commit::mark;
 use crate::error::{Error, Result};
-use crate::os::files::{FileId, Identity, OpenFile, PAUSES, Wait};
+use crate::os::files::{FileId, Identity, Locked, OpenFile, Wait};
 use crate::os::lock::PackageLock;
 use crate::os::patience::{briefly, shortly, taken};
+use crate::os::trust::Config;
 use crate::settings::durability::Durability;
 
 /// A package file that is locked, and was read.
@@ -41,6 +42,14 @@ pub(crate) enum Present {
 pub(crate) struct OldFile {
     pub open: OpenFile,
     pub identity: Identity,
+    /// What was found once it was locked.
+    locked: Locked,
+}
+
+impl OldFile {
+    fn new(open: OpenFile, locked: Locked) -> Self {
+        Self { open, identity: Identity::of(&locked.found), locked }
+    }
 }
 
 /// A temporary file that will take the place of a package file. Dropping it before that removes it.
@@ -69,7 +78,8 @@ impl Draft {
     /// Returns the placed file as one that will be replaced again.
     pub fn placed(&self) -> Result<OldFile> {
         let open = self.new.another().map_err(Error::io("read", &self.real))?;
-        Ok(OldFile { open, identity: Identity::of(&self.metadata()?) })
+        let is_link = self.old.as_ref().is_none_or(|old| old.locked.is_link);
+        Ok(OldFile::new(open, Locked { found: self.metadata()?, is_link }))
     }
 
     /// Reports whether it was put in place.
@@ -109,35 +119,77 @@ impl Drop for Draft {
 
 /// Takes the lock of a package, and waits for it. The caller holds no other lock.
 pub(crate) fn take_lock(core: &Core, path: &Path) -> Result<PackageLock> {
-    lock_within(core, path, Some(core.patience()))
+    lock_within(core, path, None, Some(core.patience()))
 }
 
 /// Tries the lock of a package, for a caller that holds other locks and so must not wait: see `retry`.
 pub(crate) fn try_lock(core: &Core, path: &Path) -> Result<PackageLock> {
-    lock_within(core, path, None)
+    lock_within(core, path, None, None)
 }
 
-fn lock_within(core: &Core, path: &Path, timeout: Option<Duration>) -> Result<PackageLock> {
+/// Tries the lock of a package as [`try_lock`] does. `config` is the configuration directory, if the caller has looked at
+/// it since it holds the log's lock.
+pub(crate) fn try_lock_in(core: &Core, path: &Path, config: Option<Config>) -> Result<PackageLock> {
+    lock_within(core, path, config, None)
+}
+
+/// Tries the lock of a package whose text is deferred, so that its file was no symbolic link. Also returns the attributes
+/// of the file as they are under the lock; `None` if it is a link now or is missing.
+pub(crate) fn try_lock_of_deferred(
+    core: &Core,
+    path: &Path,
+    config: Option<Config>,
+) -> Result<(PackageLock, Option<Metadata>)> {
+    let lock = lock_file(core, path, config, None)?;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.is_symlink() => Ok((lock, Some(found))),
+        // This was the lock of the link.
+        _ => {
+            drop(lock);
+            Ok((try_lock_in(core, path, config)?, None))
+        }
+    }
+}
+
+fn lock_within(
+    core: &Core,
+    path: &Path,
+    config: Option<Config>,
+    timeout: Option<Duration>,
+) -> Result<PackageLock> {
     // Only a link is followed; the lock of any other file is beside its path, even if a directory on the way is a link.
     let real = match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => std::fs::canonicalize(path).ok(),
         _ => None,
     };
-    let real = real.as_deref().unwrap_or(path);
+    lock_file(core, real.as_deref().unwrap_or(path), config, timeout)
+}
+
+/// Takes the lock of the package file at a path that is no link.
+fn lock_file(
+    core: &Core,
+    real: &Path,
+    config: Option<Config>,
+    timeout: Option<Duration>,
+) -> Result<PackageLock> {
     let dir = real.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = real.file_name().unwrap_or_default().to_string_lossy();
     let run = core.dirs().run.as_ref().map(|run| run.path.as_path());
-    PackageLock::take(&core.options.files, run, dir, &name, timeout, &core.locks)
+    let known = config.filter(|_| dir == core.dirs().config.path);
+    let config = known.or_else(|| std::fs::metadata(dir).ok().as_ref().map(Config::of));
+    PackageLock::take(&core.options.files, run, config, &name, timeout, &core.locks)
 }
 
 /// Opens, locks and reads the file at `path`; `None` if another program was writing to it.
 pub(crate) fn read_current(core: &Core, path: &Path) -> Result<Option<Reading>> {
-    let open = lock_current(core, path)?;
-    let identity = || open.file.metadata().map(|found| Identity::of(&found)).map_err(Error::io("read", path));
-    let before = identity()?;
-    let text = core.options.files.read(&open).map_err(Error::io("read", path))?;
-    let same = identity()? == before;
-    Ok(same.then_some(Reading { old: OldFile { open, identity: before }, text }))
+    let old = lock_current(core, path)?;
+    let failed = Error::io("read", path);
+    let read = || {
+        let text = core.options.files.read_sized(&old.open, old.locked.found.len())?;
+        Ok((text, Identity::of(&old.open.file.metadata()?)))
+    };
+    let (text, after) = read().map_err(failed)?;
+    Ok((after == old.identity).then_some(Reading { old, text }))
 }
 
 /// Opens, locks and reads the file at `path`, if there is one.
@@ -151,30 +203,28 @@ pub(crate) fn read_if_there(core: &Core, path: &Path) -> Result<Present> {
 }
 
 /// Opens and locks the file at `path`, unless another log is ahead of its text.
-fn lock_current(core: &Core, path: &Path) -> Result<OpenFile> {
-    let open = lock_at(core, path)?;
-    mark::check_others(core, path).map(|()| open)
+fn lock_current(core: &Core, path: &Path) -> Result<OldFile> {
+    let old = lock_at(core, path)?;
+    mark::check_others(core, path, old.locked.is_link).map(|()| old)
 }
 
 /// Opens and locks the file at `path`, and checks that it is still there once the lock is held. The text may be
 /// behind a log. A taken lock is not waited for: see `retry`.
-fn lock_at(core: &Core, path: &Path) -> Result<OpenFile> {
+fn lock_at(core: &Core, path: &Path) -> Result<OldFile> {
     let files = &core.options.files;
     loop {
         let open = files.open_package_to_write(path).map_err(Error::io("open", path))?;
-        match files.lock_at_path(&open, shortly(), PAUSES).map_err(Error::io("lock", path))? {
-            Wait::Held => return Ok(open),
-            Wait::Replaced => {}
-            Wait::TimedOut => return Err(taken(path)),
+        match files.lock_package(&open, shortly()).map_err(Error::io("lock", path))? {
+            Ok(locked) => return Ok(OldFile::new(open, locked)),
+            Err(Wait::TimedOut) => return Err(taken(path)),
+            Err(Wait::Held | Wait::Replaced) => {}
         }
     }
 }
 
 /// Locks a file that will be replaced, even if its text is behind a log.
 pub(crate) fn old_file(core: &Core, path: &Path) -> Result<OldFile> {
-    let open = lock_at(core, path)?;
-    let found = open.file.metadata().map_err(Error::io("read", path))?;
-    Ok(OldFile { open, identity: Identity::of(&found) })
+    lock_at(core, path)
 }
 
 /// Locks the file again that a draft will replace: exclusively, or shared so that other programs can read it. Waits
@@ -191,6 +241,7 @@ pub(crate) fn lock_old_file(core: &Core, draft: &Draft, exclusive: bool) -> Resu
 /// Writes the draft of a text that will take the place of the file `old` at `path`.
 pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>) -> Result<Draft> {
     let real = match &old {
+        Some(old) if !old.locked.is_link && core.logs.is_in_plain_config(path) => path.to_path_buf(),
         Some(_) => std::fs::canonicalize(path).map_err(Error::io("find", path))?,
         None => path.to_path_buf(),
     };
@@ -199,11 +250,14 @@ pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>
     beside.leftovers.iter().for_each(|path| remove_leftover(core, path));
     let dir = real.parent().unwrap_or(Path::new("."));
     let stem = real.file_name().unwrap_or_default().to_string_lossy();
-    let new = create_locked(core, dir, &stem).map_err(Error::io("create a file beside", &real))?;
+    let failed = Error::io("create a file beside", &real);
+    let (new, mine) = core.options.files.create_unique_locked(dir, &stem).map_err(failed)?;
     let durable = is_durable(core, path);
     let is_outdated = beside.has_waited && old.as_ref().is_some_and(|old| !old.open.is_at_path());
     let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
-    fill(core, &draft, text)?;
+    core.options.files.write(&draft.new, text).map_err(Error::io("write", &draft.new.path))?;
+    let like = draft.old.as_ref().map(|old| old.locked.found.clone());
+    finish_draft(core, &draft, &mine, like.as_ref())?;
     Ok(draft)
 }
 
@@ -211,7 +265,8 @@ pub(crate) fn create(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>
 pub(crate) fn removal(core: &Core, path: &Path, old: OldFile) -> Result<Draft> {
     let (real, dir) = (path.to_path_buf(), path.parent().unwrap_or(Path::new(".")));
     let stem = real.file_name().unwrap_or_default().to_string_lossy();
-    let new = create_locked(core, dir, &stem).map_err(Error::io("create a file beside", &real))?;
+    let failed = Error::io("create a file beside", &real);
+    let (new, _) = core.options.files.create_unique_locked(dir, &stem).map_err(failed)?;
     let durable = is_durable(core, path);
     Ok(Draft { new, real, old: Some(old), placed: false, durable, removes: true, is_outdated: false })
 }
@@ -255,7 +310,10 @@ pub(crate) fn resume(core: &Core, path: &Path, text: &[u8], old: Option<OldFile>
             let durable = is_durable(core, path);
             let is_outdated = false;
             let draft = Draft { new, real, old, placed: false, durable, removes: false, is_outdated };
-            finish_draft(core, &draft)?;
+            let mine = draft.metadata()?;
+            let like = draft.old.as_ref().map(|_| std::fs::metadata(&draft.real)).transpose();
+            let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
+            finish_draft(core, &draft, &mine, like.as_ref())?;
             return Ok(draft);
         }
     }
@@ -268,36 +326,22 @@ fn is_durable(core: &Core, path: &Path) -> bool {
     core.settings.get().durability_of(&package) != Durability::None
 }
 
-/// Creates a temporary file and locks it: another program may remove an unlocked one as a leftover of a crash.
-fn create_locked(core: &Core, dir: &Path, stem: &str) -> std::io::Result<OpenFile> {
-    let files = &core.options.files;
-    loop {
-        let new = files.create_unique(dir, stem)?;
-        if files.lock_at_path(&new, Instant::now(), PAUSES)? == Wait::Held {
-            return Ok(new);
+/// Gives a temporary file the attributes `like` of the file it is to replace, and syncs it; `mine` are those that it was
+/// made with. It is synced at every level of [`Durability`]: a file system may keep a rename and lose the content of the
+/// file, and then the whole package would be gone, not only the last transactions.
+fn finish_draft(core: &Core, draft: &Draft, mine: &Metadata, like: Option<&Metadata>) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (files, new) = (&core.options.files, &draft.new);
+    match like {
+        Some(like) => {
+            let copied = files.copy_attributes(new, mine, like);
+            copied.map_err(Error::io("set the attributes of", &new.path))?;
+            // A new file belongs to the user who makes it.
+            if mine.uid() != like.uid() {
+                warn_of_new_owner(core, &draft.real, like.uid());
+            }
         }
-    }
-}
-
-/// Writes a temporary file and makes it durable.
-fn fill(core: &Core, draft: &Draft, text: &[u8]) -> Result<()> {
-    let (files, new) = (&core.options.files, &draft.new);
-    files.write(new, text).map_err(Error::io("write", &new.path))?;
-    finish_draft(core, draft)
-}
-
-/// Gives a temporary file the attributes of the file it will replace, and syncs it. It is synced at every level of
-/// [`Durability`]: a file system may keep a rename and lose the content of the file, and then the whole package would be
-/// gone, not only the last transactions.
-fn finish_draft(core: &Core, draft: &Draft) -> Result<()> {
-    let (files, new) = (&core.options.files, &draft.new);
-    if draft.old.is_some() {
-        let like = std::fs::metadata(&draft.real);
-        let like = like.map_err(Error::io("read the attributes of", &draft.real))?;
-        files.copy_attributes(new, &like).map_err(Error::io("set the attributes of", &new.path))?;
-        warn_of_new_owner(core, &draft.real, std::os::unix::fs::MetadataExt::uid(&like));
-    } else {
-        core.attributes.give(&draft.real, new);
+        None => core.attributes.give(&draft.real, new),
     }
     files.sync(new).map_err(Error::io("sync", &new.path))
 }
@@ -368,8 +412,8 @@ pub(crate) fn settle(core: &Core, path: &Path, draft: &Draft) -> Result<()> {
     let files = &core.options.files;
     let dir = draft.real.parent().unwrap_or(Path::new("."));
     let synced = if draft.durable { files.sync_dir(dir) } else { Ok(()) };
-    if draft.old.is_some() && draft.new.path.exists() {
-        // If this fails, the next commit removes it.
+    if draft.old.is_some() {
+        // If this fails, the next commit removes it. Without an exchange there is nothing at that path.
         let _ = files.remove(&draft.new.path);
     }
     synced.map_err(|source| Error::NotDurable { path: path.into(), source })

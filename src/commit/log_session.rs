@@ -22,6 +22,7 @@ use crate::format::Format;
 use crate::log::{self, Behind, Digest, Guard, Kind, PackageChange, Record, Writer};
 use crate::os::lock::PackageLock;
 use crate::os::patience::{Patience, taken};
+use crate::os::trust::Config;
 use crate::settings::durability::Durability;
 
 mod edits;
@@ -53,6 +54,8 @@ impl<'a> Entry<'a> {
 /// no lock, and nothing is logged.
 pub(crate) struct LogSession<'s> {
     pub core: &'s Core,
+    /// The configuration directory, as it was found once the log's lock was held; `None` if that was not looked at.
+    pub config: Option<Config>,
     /// The right to write to the log, which holds its lock; `None` if the log cannot be written.
     pub(super) writer: Option<Writer<'s>>,
     /// The error because of which the log cannot be written and nothing is logged.
@@ -114,6 +117,7 @@ impl<'s> LogSession<'s> {
     pub fn new(core: &'s Core) -> Self {
         Self {
             core,
+            config: None,
             writer: None,
             unlogged: None,
             waiting: Vec::new(),
@@ -302,7 +306,7 @@ impl LogSession<'_> {
 
     /// Returns the range of the last appended transactions, up to this one, for publishing.
     pub fn logged(&self, last: u64) -> LogRange {
-        LogRange { base: (!self.strays).then_some(self.base), last }
+        LogRange { base: (!self.strays).then_some(self.base), last, config: self.config }
     }
 
     /// Returns the number of the last transaction; 0 without a log.
@@ -440,7 +444,7 @@ impl LogSession<'_> {
     ///
     /// [`Error::Locked`] if a lock is taken or a text is behind another log; `retry` handles it.
     pub fn lock_all<'p>(&self, paths: impl IntoIterator<Item = &'p Path>) -> Result<Vec<PackageLock>> {
-        let lock = |path| match (draft::try_lock(self.core, path)?, self.foreign_mark(path)) {
+        let lock = |path| match (draft::try_lock_in(self.core, path, self.config)?, self.foreign_mark(path)) {
             (lock, None) => Ok(lock),
             // The program that has deferred the text takes the same locks to put it in place.
             (_, Some(mark)) => Err(taken(&mark.path)),

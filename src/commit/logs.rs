@@ -7,9 +7,10 @@
 //!
 //! The logs are a list that only grows, so references to them stay valid as long as the engine lives.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -19,12 +20,9 @@ use crate::history::Past;
 use crate::log::Log;
 use crate::os::dirs::Origin;
 use crate::os::file_name;
-use crate::os::files::{Files, OpenFile, Wait};
+use crate::os::files::{FileId, Files, OpenFile, Wait};
 use crate::os::trust::Config;
 use crate::settings::options::Options;
-
-/// Device and inode of the configuration directory.
-pub(crate) type ConfigId = (u64, u64);
 
 /// The logs of the directories that the path has led to. None is dropped: callers hold references to them.
 #[derive(Debug)]
@@ -33,7 +31,9 @@ pub(crate) struct Logs {
     first: OnceLock<Box<Node>>,
     current: AtomicUsize,
     /// The directory at the last check.
-    config_id: Mutex<Option<ConfigId>>,
+    config_id: Mutex<Option<FileId>>,
+    /// Whether the path of the directory was no symbolic link then.
+    is_plain: AtomicBool,
     /// Whether the log was given, so that the path of the directory does not matter.
     is_fixed: bool,
 }
@@ -50,7 +50,8 @@ impl Logs {
     /// Makes the logs of an engine. Nothing is read or created yet.
     pub fn new(options: Arc<Options>) -> Self {
         let (first, current) = (OnceLock::new(), AtomicUsize::default());
-        Self { options, first, current, config_id: Mutex::default(), is_fixed: false }
+        let is_plain = AtomicBool::default();
+        Self { options, first, current, config_id: Mutex::default(), is_plain, is_fixed: false }
     }
 
     /// Makes the logs of an engine that works with this log only, even if the path of its directory leads elsewhere.
@@ -160,25 +161,43 @@ impl Logs {
         Some(log.with_clock(self.options.time).of_config(Config::of(&found)))
     }
 
-    fn config_id(&self) -> MutexGuard<'_, Option<ConfigId>> {
+    fn config_id(&self) -> MutexGuard<'_, Option<FileId>> {
         self.config_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn config_now(&self) -> Option<ConfigId> {
-        let found = std::fs::metadata(self.config()).ok().filter(|_| !self.is_fixed)?;
-        Some((found.dev(), found.ino()))
+    fn config_now(&self) -> Option<Config> {
+        if self.is_fixed {
+            return None;
+        }
+        let found = std::fs::symlink_metadata(self.config()).ok();
+        let is_link = found.as_ref().is_some_and(Metadata::is_symlink);
+        // Relaxed: it is read by the thread that holds the log's lock, which has set it.
+        self.is_plain.store(!is_link, Ordering::Relaxed);
+        let found = if is_link { std::fs::metadata(self.config()).ok() } else { found };
+        found.as_ref().map(Config::of)
     }
 
-    /// Reports whether the path of the configuration directory leads to another directory than at the last check.
-    pub fn is_config_elsewhere(&self) -> bool {
-        self.config_now().is_some_and(|now| *self.config_id().get_or_insert(now) != now)
+    /// Reports whether a file is in the configuration directory and the path of that directory is the real one: it was
+    /// when the log was found, and the last check has found no symbolic link at the path.
+    pub fn is_in_plain_config(&self, file: &Path) -> bool {
+        let real = self.current_node().and_then(|node| node.real.as_deref());
+        real.is_some_and(|real| real == self.config() && file.parent() == Some(real))
+            && self.is_plain.load(Ordering::Relaxed)
+    }
+
+    /// Looks where the path of the configuration directory leads. Reports whether that is another directory than at the
+    /// last check, and returns the directory: `None` if there is none, or if the path does not matter.
+    pub fn look_at_config(&self) -> (bool, Option<Config>) {
+        let now = self.config_now();
+        let is_elsewhere = now.is_some_and(|now| *self.config_id().get_or_insert(now.id) != now.id);
+        (is_elsewhere, now)
     }
 
     /// Checks which directory the configuration path leads to, and switches to the log of that directory if it is
     /// another one. Before that it calls `finish` with the old log and the old directory. Returns whether the
     /// directory is another one.
     pub fn follow(&self, finish: impl FnOnce(&Log, &Path)) -> bool {
-        let Some(now) = self.config_now() else { return false };
+        let Some(now) = self.config_now().map(|now| now.id) else { return false };
         let mut config_id = self.config_id();
         let before = config_id.replace(now);
         if before == Some(now) || before.is_none() && self.current_node().is_none() {

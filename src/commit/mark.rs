@@ -64,14 +64,19 @@ const TOGETHER: &str = ".at-once";
 
 impl Mark {
     /// Finds the mark beside a package file, and follows a symbolic link. Without a mark, which is the usual case, this
-    /// costs one system call.
+    /// costs two system calls.
     pub fn of(file: &Path) -> Option<Self> {
-        if let Some(mark) = Self::at(mark_path(file, BEHIND)) {
-            return Some(mark);
-        }
-        let is_link = std::fs::symlink_metadata(file).is_ok_and(|found| found.is_symlink());
-        let real = is_link.then(|| std::fs::canonicalize(file).ok()).flatten()?;
-        Self::at(mark_path(&real, BEHIND))
+        let is_link = || std::fs::symlink_metadata(file).is_ok_and(|found| found.is_symlink());
+        Self::beside(file).or_else(|| is_link().then(|| Self::beside_target(file)).flatten())
+    }
+
+    fn beside(file: &Path) -> Option<Self> {
+        Self::at(mark_path(file, BEHIND))
+    }
+
+    /// Finds the mark beside the file that a symbolic link leads to.
+    fn beside_target(link: &Path) -> Option<Self> {
+        Self::beside(&std::fs::canonicalize(link).ok()?)
     }
 
     /// Reads a mark, given where it is.
@@ -246,9 +251,10 @@ fn is_staged_anywhere(core: &Core, place: &Place) -> bool {
 }
 
 /// Fails if another log is ahead of a text. The caller holds the lock of the package file, so it must not wait as
-/// `settle::await_text` does: see `retry`.
-pub(crate) fn check_others(core: &Core, file: &Path) -> Result<()> {
-    match Mark::of(file).filter(|mark| !core.logs.current().is_some_and(|log| mark.is_of(log))) {
+/// `settle::await_text` does: see `retry`. It also knows whether the package is a symbolic link.
+pub(crate) fn check_others(core: &Core, file: &Path, is_link: bool) -> Result<()> {
+    let mark = Mark::beside(file).or_else(|| is_link.then(|| Mark::beside_target(file)).flatten());
+    match mark.filter(|mark| !core.logs.current().is_some_and(|log| mark.is_of(log))) {
         Some(mark) => Err(taken(&mark.path)),
         None => Ok(()),
     }

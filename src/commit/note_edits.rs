@@ -69,7 +69,7 @@ fn note_edits_in(core: &Core, mut session: LogSession<'_>, names: &[String]) -> 
     core.attributes.keep(&seen);
     if let Some(last) = session.write_down(Vec::new())? {
         let base = (!deleted).then_some(session.base);
-        publish_edited(core, &edited, LogRange { base, last });
+        publish_edited(core, &edited, LogRange { base, ..LogRange::up_to(last) });
     }
     Ok(true)
 }

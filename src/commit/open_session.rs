@@ -52,12 +52,16 @@ pub(crate) fn session_behind<'e>(core: &'e Core, patience: &Patience) -> Result<
         return Ok(session);
     };
     session.writer = match log.write(patience.deadline, patience.timeout) {
-        Ok(writer) if core.logs.is_config_elsewhere() => {
-            drop(writer);
-            follow_config(core);
-            return session_behind(core, patience);
+        Ok(writer) => {
+            let (is_elsewhere, config) = core.logs.look_at_config();
+            if is_elsewhere {
+                drop(writer);
+                follow_config(core);
+                return session_behind(core, patience);
+            }
+            session.config = config;
+            Some(writer)
         }
-        Ok(writer) => Some(writer),
         Err(error) if cannot_be_written(&error) => {
             session.unlogged = Some(error);
             core.settings.now();

@@ -22,6 +22,7 @@ use crate::map::{
 use crate::model::digest::of_text;
 use crate::model::name::MAX_VALUE;
 use crate::model::package::{Package, Touched};
+use crate::os::trust::Config;
 
 /// The state of a package to be published.
 pub(crate) struct State<'a> {
@@ -42,6 +43,15 @@ pub(crate) struct LogRange {
     pub base: Option<u64>,
     /// The last transaction.
     pub last: u64,
+    /// The configuration directory that they were made in, if it was looked at already.
+    pub config: Option<Config>,
+}
+
+impl LogRange {
+    /// Returns the range up to a transaction, if not all packages that it concerns are published with it.
+    pub fn up_to(last: u64) -> Self {
+        Self { base: None, last, config: None }
+    }
 }
 
 /// An edit that turns one state of a package into another.
@@ -129,20 +139,21 @@ pub(crate) fn publish(core: &Core, states: &[State<'_>], logged: Option<LogRange
         return None;
     }
     let deadline = Instant::now() + core.settings.get().lock_timeout;
-    let mut publishing = match core.maps.begin(&options.dirs, deadline) {
-        Some(publishing) => publishing,
-        None => {
-            let shared = MapDirectory::find(&options.dirs, &options.files, false)?;
-            shared.control()?;
-            match shared.begin(deadline) {
-                Ok(publishing) => publishing,
-                Err(_) => {
-                    states.iter().for_each(|state| shared.retire(&state.place.name));
-                    return None;
+    let mut publishing =
+        match core.maps.begin(&options.dirs, logged.and_then(|logged| logged.config), deadline) {
+            Some(publishing) => publishing,
+            None => {
+                let shared = MapDirectory::find(&options.dirs, &options.files, false)?;
+                shared.control()?;
+                match shared.begin(deadline) {
+                    Ok(publishing) => publishing,
+                    Err(_) => {
+                        states.iter().for_each(|state| shared.retire(&state.place.name));
+                        return None;
+                    }
                 }
             }
-        }
-    };
+        };
     if let Some(logged) = logged {
         drop_stale(core, &publishing, states, logged);
     }

@@ -43,7 +43,7 @@ pub(crate) fn show_last(core: &Core) -> Result<()> {
                 recovered => recovered?,
             };
             let last = session.sequence();
-            publish::publish(core, &[], Some(LogRange { base: None, last }));
+            publish::publish(core, &[], Some(LogRange::up_to(last)));
             Ok(())
         }
         Err(Error::Locked { .. }) => Ok(()),
@@ -99,7 +99,7 @@ impl LogSession<'_> {
         mark::remove_marks(&store, &marks);
         save_deferred::save_unlogged(self.core, id.as_deref(), &names)?;
         save_deferred::forget_deferred(self.core);
-        let logged = LogRange { base: None, last: writer.sequence() };
+        let logged = LogRange::up_to(writer.sequence());
         // All states are published in one round, with their revision: a snapshot sees the whole transaction or nothing.
         let states: Vec<State<'_>> = placed.iter().map(|placed| placed.state()).collect();
         publish::publish(self.core, &states, Some(logged));

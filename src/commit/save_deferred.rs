@@ -6,6 +6,7 @@
 //! see `retry`. As long as the mark of the replaced log is there, no program that looks for marks continues from the
 //! old file.
 
+use std::fs::Metadata;
 use std::sync::Arc;
 
 use crate::commit::core::Core;
@@ -39,9 +40,18 @@ pub(crate) fn save_replaced(core: &Core, mark: &Mark) -> Result<()> {
     }
 }
 
-/// Returns the deferred text of a package if the file in place is still the one that was read.
-pub(crate) fn still(core: &Core, place: &Place, deferred: DeferredText) -> Result<Option<DeferredText>> {
-    let found = std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?;
+/// Returns the deferred text of a package if the file in place is still the one that was read. `found` are the attributes
+/// of the file, if the caller has looked at them under the lock of the package.
+pub(crate) fn still(
+    core: &Core,
+    place: &Place,
+    deferred: DeferredText,
+    found: Option<Metadata>,
+) -> Result<Option<DeferredText>> {
+    let found = match found {
+        Some(found) => found,
+        None => std::fs::metadata(&place.path).map_err(Error::io("read", &place.path))?,
+    };
     if !deferred.in_place.is(&found) {
         return Ok(None);
     }
@@ -108,7 +118,7 @@ fn text_to_save(
     left: &[Record],
 ) -> Result<Option<Vec<u8>>> {
     let ours = last_text(&place.name, deferred.now.text(), left);
-    let is_same = match still(core, place, deferred.clone()) {
+    let is_same = match still(core, place, deferred.clone(), None) {
         Err(error @ Error::Locked { .. }) => return Err(error),
         still => still.ok().flatten().is_some(),
     };

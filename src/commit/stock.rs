@@ -29,17 +29,18 @@ use crate::map::{is_open_elsewhere, is_open_to_write};
 pub(crate) fn update_displaced(core: &Core, draft: &Draft, text: &[u8]) -> bool {
     use std::os::unix::fs::MetadataExt;
     let (files, Some(old)) = (&core.options.files, &draft.old) else { return false };
-    if draft.removes() || !old.open.file.metadata().is_ok_and(|found| found.nlink() == 0) {
-        return false;
-    }
+    let found = old.open.file.metadata().ok().filter(|found| found.nlink() == 0 && !draft.removes());
+    let Some(found) = found else { return false };
     let is_open = is_open_elsewhere(&old.open.file) == Some(true);
     let dir = draft.real.parent().unwrap_or(Path::new("."));
     // A power cut that brings the old file back must bring back its old text.
     if !draft.durable && (!is_open || files.sync_dir(dir).is_err()) {
         return false;
     }
-    let written =
-        files.write_at(&old.open, text, 0).and_then(|()| files.truncate(&old.open, text.len() as u64));
+    let length = text.len() as u64;
+    // The file is locked, and its length is the one that was found.
+    let cut = || if found.len() > length { files.truncate(&old.open, length) } else { Ok(()) };
+    let written = files.write_at(&old.open, text, 0).and_then(|()| cut());
     if written.is_err() {
         // This first line makes the text invalid until it is complete, so that a partly written text is not read as a
         // whole one.

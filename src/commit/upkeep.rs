@@ -127,7 +127,7 @@ fn show_applied(core: &Core, shared: &MapDirectory) {
     let Some(End { last, is_open: false }) = core.logs.current().and_then(Log::end) else { return };
     let shown = shared.control().and_then(|control| control.shown().1);
     if shown.is_some_and(|shown| shown < last) {
-        publish::publish(core, &[], Some(LogRange { base: None, last }));
+        publish::publish(core, &[], Some(LogRange::up_to(last)));
     }
 }
 

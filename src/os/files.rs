@@ -21,7 +21,7 @@ mod locking;
 mod names;
 
 pub(crate) use crate::os::identity::{FileId, Identity, Names};
-pub(crate) use locking::{PAUSES, Pauses, Wait};
+pub(crate) use locking::{Locked, PAUSES, Pauses, Wait};
 
 /// A system call of the write path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,6 +34,10 @@ impl FileId {
         Self(metadata.dev(), metadata.ino())
     }
 
+    pub fn device(self) -> u64 {
+        self.0
+    }
+
     pub fn inode(self) -> u64 {
         self.1
     }

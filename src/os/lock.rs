@@ -104,18 +104,18 @@ impl Drop for PackageLock {
 }
 
 impl PackageLock {
-    /// Takes the lock of `package` in `dir`, waiting for `timeout` at the longest. A caller that holds locks already
+    /// Takes the lock of `package` in the directory `config`, waiting for `timeout` at the longest. A caller that holds locks already
     /// passes zero: then the lock is tried once.
     pub fn take(
         files: &Files,
         run: Option<&Path>,
-        dir: &Path,
+        config: Option<Config>,
         package: &str,
         timeout: Option<Duration>,
         locks: &Arc<Locks>,
     ) -> Result<Self> {
         let mut lock = Self { held: None, files: files.clone(), locks: Some(locks.clone()) };
-        let Some((run, config)) = run.zip(std::fs::metadata(dir).ok().as_ref().map(Config::of)) else {
+        let Some((run, config)) = run.zip(config) else {
             return Ok(lock);
         };
         // It is named after the directory's device and inode, so that every path to it leads to one lock.
@@ -212,8 +212,12 @@ mod tests {
     use super::*;
     use crate::os::files::FileId;
 
+    fn root() -> Option<Config> {
+        std::fs::metadata("/").ok().as_ref().map(Config::of)
+    }
+
     fn take(run: &Path, locks: &Arc<Locks>) -> Result<PackageLock> {
-        PackageLock::take(&Files::default(), Some(run), Path::new("/"), "p", Some(Duration::ZERO), locks)
+        PackageLock::take(&Files::default(), Some(run), root(), "p", Some(Duration::ZERO), locks)
     }
 
     fn file(lock: &PackageLock) -> FileId {
@@ -246,7 +250,7 @@ mod tests {
         let locks = Arc::new(Locks::default());
         let take = |package: &str| {
             let timeout = Some(Duration::ZERO);
-            PackageLock::take(&Files::default(), Some(run.path()), Path::new("/"), package, timeout, &locks)
+            PackageLock::take(&Files::default(), Some(run.path()), root(), package, timeout, &locks)
         };
         drop(take("p").expect("it is free").once());
         assert_eq!(locks.free().len(), 0);

@@ -11,6 +11,8 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
+use crate::os::identity::FileId;
+
 /// Returns the user this process runs as.
 pub(crate) fn user() -> u32 {
     rustix::process::geteuid().as_raw()
@@ -24,15 +26,14 @@ pub(crate) fn is_trusted(owner: u32, user: u32) -> bool {
 /// A configuration directory, and the user who uses its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Config {
-    pub device: u64,
-    pub inode: u64,
+    pub id: FileId,
     pub owner: u32,
     pub user: u32,
 }
 
 impl Config {
     pub fn of(found: &Metadata) -> Self {
-        Self { device: found.dev(), inode: found.ino(), owner: found.uid(), user: user() }
+        Self { id: FileId::of(found), owner: found.uid(), user: user() }
     }
 
     /// Reports whether `owner` is trusted with this configuration.
@@ -42,6 +43,6 @@ impl Config {
 
     /// Returns the name of the directories that are kept for this configuration; it is the same for every path to it.
     pub fn name(self) -> String {
-        format!("{:x}-{:x}", self.device, self.inode)
+        format!("{:x}-{:x}", self.id.device(), self.id.inode())
     }
 }

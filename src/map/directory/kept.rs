@@ -18,9 +18,11 @@ pub(crate) struct KeptSession(Mutex<Option<PublishSession>>);
 
 impl KeptSession {
     /// Takes the right to publish with the kept files. `None` if there are none, or they cannot be used any more.
-    pub fn begin(&self, dirs: &Dirs, deadline: Instant) -> Option<PublishSession> {
+    /// `config` is the configuration directory, if the caller has looked at it already.
+    pub fn begin(&self, dirs: &Dirs, config: Option<Config>, deadline: Instant) -> Option<PublishSession> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let config = Config::of(&std::fs::metadata(&dirs.config.path).ok()?);
+        let look = || std::fs::metadata(&dirs.config.path).ok().as_ref().map(Config::of);
+        let config = config.or_else(look)?;
         (kept.shared().config() == config).then_some(())?;
         kept.begin_again(deadline)
     }

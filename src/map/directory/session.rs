@@ -11,7 +11,7 @@ use crate::error::{Damage, Error, Result};
 use crate::map::layout::format::{Seq, low};
 use crate::map::read::map::Map;
 use crate::os::access::Access;
-use crate::os::files::{OpenFile, PAUSES, Wait};
+use crate::os::files::{Names, OpenFile, PAUSES, Wait};
 use crate::os::trust::is_trusted;
 
 /// How many maps are kept: those of the packages a store works on.
@@ -135,7 +135,18 @@ impl MapDirectory {
     ) -> PublishSession {
         let (round, revision) = self.mend(&control);
         let (shared, process) = (self.clone(), crate::os::process::id());
-        PublishSession { shared, process, control, file, standing, lock, round, revision, maps: Vec::new() }
+        PublishSession {
+            shared,
+            process,
+            control,
+            file,
+            standing,
+            lock,
+            names: None,
+            round,
+            revision,
+            maps: Vec::new(),
+        }
     }
 
     /// Finishes the work of a writer that died; see the documentation of `control`. Returns the number of the last
@@ -180,6 +191,8 @@ pub(crate) struct PublishSession {
     file: OpenFile,
     standing: Standing,
     lock: OpenFile,
+    /// The names in the directory when both files were found at their paths. As long as these are the same, so is that.
+    names: Option<Names>,
     /// The last round, or the one that was begun.
     round: u64,
     /// The revision it shows.
@@ -197,14 +210,23 @@ impl PublishSession {
     /// files were replaced meanwhile, or another process holds the lock until the deadline.
     pub(super) fn begin_again(mut self, deadline: Instant) -> Option<Self> {
         let ours = self.process == crate::os::process::id();
-        let lock = || self.shared.files.lock_at_path(&self.lock, deadline, PAUSES);
-        let held = ours && matches!(lock(), Ok(Wait::Held));
+        let lock = || self.shared.files.lock_unchecked(&self.lock, deadline, PAUSES);
         // The check counts only while the lock is held.
-        if !held || Standing::at(&self.shared.control_path()) != Some(self.standing) {
+        if !ours || !matches!(lock(), Ok(Wait::Held)) || !self.is_in_place() {
             return None;
         }
         (self.round, self.revision) = self.shared.mend(&self.control);
         Some(self)
+    }
+
+    /// Reports whether the files of lock and control are at their paths.
+    fn is_in_place(&mut self) -> bool {
+        let names = Names::settled_at(&self.shared.dir);
+        if names.is_some() && names == self.names {
+            return true;
+        }
+        self.names = names;
+        self.lock.is_at_path() && Standing::at(&self.shared.control_path()) == Some(self.standing)
     }
 
     /// Gives up the right to publish; the open files stay open.

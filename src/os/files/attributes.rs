@@ -7,9 +7,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use super::{Call, Files, OpenFile};
 
 impl Files {
-    /// Gives `open` the owner, group and mode of another file, as far as the caller is permitted to.
-    pub(crate) fn copy_attributes(&self, open: &OpenFile, like: &std::fs::Metadata) -> io::Result<()> {
-        let mine = open.file.metadata()?;
+    /// Gives `open` the owner, group and mode of another file, as far as the caller is permitted to. `mine` are the
+    /// attributes of `open`, a file that the caller has made.
+    pub(crate) fn copy_attributes(
+        &self,
+        open: &OpenFile,
+        mine: &std::fs::Metadata,
+        like: &std::fs::Metadata,
+    ) -> io::Result<()> {
         if (mine.uid(), mine.gid()) != (like.uid(), like.gid()) {
             self.before(Call::Chown, &open.path)?;
             // Only root may change the owner of a file; a member of the group may still set the group.

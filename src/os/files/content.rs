@@ -13,6 +13,18 @@ fn too_large() -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 2 GiB, the limit of a package")
 }
 
+/// How much more room is made for a file that grows while it is read.
+const READ_MORE: usize = 1 << 16;
+
+/// Returns room for the content of a file of this length and one more byte, and the length.
+fn room_for(length: u64) -> io::Result<(Vec<u8>, usize)> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT).ok_or_else(too_large)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    memory::check_available_to_edit(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    Ok((bytes, length))
+}
+
 impl Files {
     /// Extends a new file by `more` zeros behind its `written` bytes, and allocates the room for them.
     pub(crate) fn allocate(&self, open: &OpenFile, written: u64, more: u64) -> io::Result<()> {
@@ -38,16 +50,11 @@ impl Files {
         io::Seek::rewind(&mut &open.file)
     }
 
-    /// Reads an open file from its start.
+    /// Reads an open file from its start; the position is behind what was read.
     pub(crate) fn read(&self, open: &OpenFile) -> io::Result<Vec<u8>> {
         self.before(Call::Read, &open.path)?;
-        let length = open.file.metadata()?.len();
-        let length =
-            usize::try_from(length).ok().filter(|length| *length <= MAX_TEXT).ok_or_else(too_large)?;
+        let (mut bytes, length) = room_for(open.file.metadata()?.len())?;
         io::Seek::rewind(&mut &open.file)?;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        memory::check_available_to_edit(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let read = match rustix::io::read(&open.file, rustix::buffer::spare_capacity(&mut bytes)) {
             Err(Errno::INTR) => 0,
             read => read?,
@@ -57,6 +64,27 @@ impl Files {
             (&open.file).read_to_end(&mut bytes)?;
         }
         Ok(bytes)
+    }
+
+    /// Reads a whole open file; the position stays where it is. `length` is its length as the caller has found it just
+    /// now.
+    pub(crate) fn read_sized(&self, open: &OpenFile, length: u64) -> io::Result<Vec<u8>> {
+        self.before(Call::Read, &open.path)?;
+        let (mut bytes, length) = room_for(length)?;
+        loop {
+            if bytes.len() == bytes.capacity() {
+                // The file has grown since.
+                bytes.try_reserve(READ_MORE).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            }
+            let at = bytes.len() as u64;
+            match rustix::io::pread(&open.file, rustix::buffer::spare_capacity(&mut bytes), at) {
+                Ok(0) => return Ok(bytes),
+                // As in `read`.
+                Ok(_) if bytes.len() == length => return Ok(bytes),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Writes all of `bytes` at the file's position.

@@ -1,12 +1,15 @@
 //! Locks and unlocks open files (`flock`).
 
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Call, Files, OpenFile};
+use super::{Call, FileId, Files, OpenFile};
 
 /// The outcome of waiting for a lock.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +18,15 @@ pub(crate) enum Wait {
     TimedOut,
     /// The locked file is not at its path any more: other processes lock the file that is there now.
     Replaced,
+}
+
+/// What was found at the path of a locked package file.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    /// The attributes of the file.
+    pub found: Metadata,
+    /// Whether the path is a symbolic link to it.
+    pub is_link: bool,
 }
 
 /// How long a process that waits for a lock sleeps between two attempts: the first sleep, and the longest.
@@ -54,6 +66,47 @@ impl Files {
             return Ok(Wait::Replaced);
         }
         Ok(wait)
+    }
+
+    /// Locks the file of a package as [`Files::lock_at_path`] does, and returns what was found at the path.
+    pub(crate) fn lock_package(
+        &self,
+        open: &OpenFile,
+        deadline: Instant,
+    ) -> io::Result<std::result::Result<Locked, Wait>> {
+        match self.lock_unchecked(open, deadline, PAUSES)? {
+            Wait::Held => {}
+            wait => return Ok(Err(wait)),
+        }
+        let is_ours = |found: &Metadata| FileId::of(found) == open.id;
+        let found = std::fs::symlink_metadata(&open.path).ok();
+        if let Some(found) = found.as_ref().filter(|found| is_ours(found)) {
+            return Ok(Ok(Locked { found: found.clone(), is_link: false }));
+        }
+        let found = found.filter(Metadata::is_symlink).and_then(|_| std::fs::metadata(&open.path).ok());
+        match found.filter(is_ours) {
+            Some(found) => Ok(Ok(Locked { found, is_link: true })),
+            None => {
+                self.unlock(open);
+                Ok(Err(Wait::Replaced))
+            }
+        }
+    }
+
+    /// Creates a file as [`Files::create_unique`] does, and locks it: another program may remove an unlocked one as a
+    /// leftover of a crash. Also returns its attributes.
+    pub(crate) fn create_unique_locked(&self, dir: &Path, stem: &str) -> io::Result<(OpenFile, Metadata)> {
+        loop {
+            let open = self.create_unique(dir, stem)?;
+            if self.lock_unchecked(&open, Instant::now(), PAUSES)? != Wait::Held {
+                continue;
+            }
+            // A new file has one name, which another program takes only by removing it.
+            let found = open.file.metadata()?;
+            if found.nlink() == 1 {
+                return Ok((open, found));
+            }
+        }
     }
 
     /// Locks a whole file as [`Files::lock_at_path`] does, for a caller that checks afterwards whether it is the file at
