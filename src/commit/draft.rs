@@ -27,6 +27,7 @@ pub(crate) struct Reading {
 }
 
 /// The state of a package file that will be written.
+#[expect(clippy::large_enum_variant, reason = "one of them lives for a moment")]
 pub(crate) enum Present {
     /// There is no file.
     Absent,
