@@ -198,8 +198,12 @@ bench-lookup: lib ## measure only the C library, beside uthash, hashbrown, LMDB,
 bench-gate: target/bin/cms lib ## count the instructions of ten operations, and compare them with benches/gate.tsv
 	@benches/gate --target $(TARGET)
 
+.PHONY: bench-inside
+bench-inside: ## measure what runs inside a Rust program, with criterion: parsing, loads, reads, commits, export
+	$(CARGO) bench --locked
+
 bench-commit: target/bin/cms ## measure only commits, beside SQLite, LMDB, redb, stock uci and a bare log; TMPDIR must be on a disk
-	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear $(BENCH)
+	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/bench-commit.jsonl commit wear large $(BENCH)
 
 beside-uci: target/bin/cms ## count what is lost where cms and stock uci commit to one package at the same time, on disk and tmpfs
 	CMS_BIN=$(CURDIR)/target/bin/cms $(BENCHES) --jsonl target/beside-uci.jsonl beside $(BENCH)

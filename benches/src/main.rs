@@ -14,6 +14,7 @@ mod events;
 mod ffi;
 mod instructions;
 mod keysets;
+mod large;
 mod loaded;
 mod lookup;
 mod machine;
@@ -43,8 +44,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit, wear, beside or
-events; without any, all of them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit, wear, large,
+beside or events; without any, all of them run.
 
   --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
@@ -54,7 +55,8 @@ environment:
   CMS_BIN_SMALL   a second, smaller one
   CMS_LIB         the libcms.so to measure; without it the groups from lookup on are left out
   CMS_STOCK_UCI   an installed stock uci; without it one is compiled by stock-uci.sh
-  CMS_BENCH_SLOW  set to 1 to run stock uci on the file of 1M options too (minutes per run)
+  CMS_BENCH_SLOW  set to 1 to run stock uci on the file of 1M options (minutes per run), the commit to a package of
+                  1 GB, and the maps of texts above 64 MiB too
   TMPDIR          where the data is written; commit times are those of this file system
 ";
 
@@ -62,7 +64,7 @@ environment:
 type Group = fn(&Environment, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 13] = [
+const GROUPS: [(&str, Group); 14] = [
     ("parse", parse::run),
     ("process", process::run),
     ("memory", memory::run),
@@ -74,6 +76,7 @@ const GROUPS: [(&str, Group); 13] = [
     ("instructions", instructions::run),
     ("commit", commit::run),
     ("wear", commit::wear),
+    ("large", large::run),
     ("beside", beside::run),
     ("events", events::run),
 ];

@@ -48,7 +48,7 @@ fn get(
 }
 
 /// Runs a command under `peak` and returns KiB.
-fn measure(peak: &Path, mut line: Line) -> Result<f64> {
+pub fn measure(peak: &Path, mut line: Line) -> Result<f64> {
     let program = std::mem::replace(&mut line.program, peak.to_path_buf());
     line.arguments.insert(0, program.to_string_lossy().into_owned());
     Ok(std::str::from_utf8(&line.output()?)?.trim().parse()?)

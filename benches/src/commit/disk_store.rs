@@ -42,7 +42,11 @@ impl DiskStore {
     /// Returns the options that open the store.
     pub fn options(&self, durability: Durability) -> Options {
         let path = |name: &str| Some(self.path(name));
-        let wanted = DirOptions::new().config(path("config")).save(path("save")).state(path("state")).run(self.run.path().to_path_buf());
+        let wanted = DirOptions::new()
+            .config(path("config"))
+            .save(path("save"))
+            .state(path("state"))
+            .run(self.run.path().to_path_buf());
         Options::new().dirs(Dirs::choose(wanted)).durability(durability)
     }
 
