@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use cms::log::{Content, Kind};
 use cms::testing::{Call, Files, Seams as _};
-use cms::{Durability, Engine, Form, Options, Store};
+use cms::{Durability, Engine, Error, Form, Options, Store};
 
 use crate::support::fixture::{Fixture, get};
 use crate::support::oracle::{Chain, litter, scratch};
-use crate::support::probes::{ENOSPC, Fail};
+use crate::support::probes::{EACCES, EIO, ENOSPC, Fail};
 
 const TEXT: &str = "# kept\nconfig interface 'lan'\n\toption mtu '1500' # kept\n\toption a '0'\n\nconfig interface 'wan'\n\toption mtu '1400'\n";
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -426,6 +426,61 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
         }
     });
     (0..4).for_each(|thread| assert_eq!(get(&live, &format!("p.s.o{thread}")).as_deref(), Some("400")));
+}
+
+/// The text in place once counted as the newest one, and the commit was lost.
+#[test]
+fn recovery_fails_and_loses_no_commit_if_the_text_beside_the_log_cannot_be_read() {
+    let committed = TEXT.replace("1500", "1");
+    let edited = (format!("{TEXT}# by hand\n"), format!("{committed}# by hand\n"));
+    let emptied = (String::new(), committed);
+    for (in_place, wanted) in [edited, emptied] {
+        for error in [EIO, EACCES] {
+            let fixture = fixture();
+            let live = open(&fixture);
+            set(&live, "network.lan.mtu", "1");
+            std::fs::write(fixture.path("config").join("network"), &in_place).expect("written");
+            let reads_a_text = |call, path: &Path| {
+                call == Call::Read && path.parent().is_some_and(|dir| dir.ends_with("texts"))
+            };
+            let fails = Arc::new(Fail::when(reads_a_text).with(error));
+            let other = Engine::new(fixture.options().files(fails.files()));
+            let outcome = other.confirmations().recover();
+            assert!(fails.has_failed(), "{outcome:?}");
+            let names_it = matches!(&outcome, Err(Error::Io { path, .. }) if path.ends_with("texts/network"));
+            assert!(names_it, "{outcome:?}");
+            assert_eq!(text(&fixture, "network"), in_place);
+            fails.arm(false);
+            other.confirmations().recover().expect("the text can be read");
+            assert_eq!(text(&fixture, "network"), wanted);
+        }
+    }
+}
+
+/// The commit was once tried again and again without end.
+#[test]
+fn a_commit_fails_if_the_mark_of_another_log_cannot_be_removed() {
+    let fixture = fixture();
+    let live = open(&fixture);
+    set(&live, "network.lan.mtu", "1");
+    let removes_a_mark = |call, path: &Path| {
+        call == Call::Remove && path.extension().is_some_and(|extension| extension == "behind")
+    };
+    let fails = Arc::new(Fail::when(removes_a_mark));
+    let options = fixture.options().files(fails.files());
+    let mut dirs = options.get_dirs().clone();
+    dirs.state.as_mut().expect("one").path = fixture.path("state-b");
+    let other = Store::open(options.dirs(dirs)).expect("opens");
+    let loaded = other.engine().packages().load(b"network").expect("a reader can go on");
+    assert_eq!(loaded.package.sections().count(), 2);
+    let mut transaction = other.begin().expect("begun");
+    let outcome = transaction.set(b"network.wan.mtu", b"2").and_then(|()| transaction.commit());
+    assert!(fails.has_failed(), "{outcome:?}");
+    let names_it = matches!(&outcome, Err(Error::Io { path, .. }) if path.ends_with(".network.behind"));
+    assert!(names_it, "{outcome:?}");
+    fails.arm(false);
+    set(&other, "network.wan.mtu", "2");
+    assert_eq!(text(&fixture, "network"), TEXT.replace("1500", "1").replace("1400", "2"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! An editor saves a package at the moment another one is placed: both are merged, nothing is made twice, and what may
-//! not be durable is told.
+//! An editor saves a package at the moment another one is placed: both changes are merged, no change is applied twice, and
+//! a text that may not be durable is reported.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use crate::support::probes::before;
 use crate::support::scenario::LOG_SIZE;
 use crate::support::world::World;
 
-/// Saves one package like an editor at the moment another is placed, and has the next sync of the directory fail: that
-/// which makes the other one durable.
+/// Saves one package like an editor at the moment another is placed. The next sync of the directory fails: it would have
+/// made the placed text durable.
 #[derive(Default)]
 struct EditorAndFailingSync {
-    /// The package that is placed, and the one that is edited.
+    /// The placed package and the edited package.
     packages: Mutex<Vec<PathBuf>>,
     has_saved: AtomicBool,
     has_failed: AtomicBool,
@@ -47,7 +47,7 @@ impl EditorAndFailingSync {
         Ok(usize::MAX)
     }
 
-    /// Begins with what it does.
+    /// Starts to save and to fail.
     fn arm(&self, world: &World) {
         *self.packages.lock().expect("no panic") = ["alpha", "beta"].map(|name| world.package(name)).into();
     }
@@ -58,7 +58,7 @@ const TEXT: &str = "config s 's'\n\toption v '1' # kept\n\tlist l 'one'\n";
 fn fixture() -> (Fixture, World) {
     let fixture = Fixture::in_memory(&[("alpha", TEXT), ("beta", TEXT), ("gamma", TEXT)]);
     let world = World::at(fixture.dir.path(), LOG_SIZE);
-    world.actor().note_edits().expect("noted");
+    world.program().note_edits().expect("noted");
     (fixture, world)
 }
 
@@ -70,23 +70,22 @@ fn values(value: &str) -> Vec<(String, String)> {
     ["alpha", "beta", "gamma"].map(|name| (format!("{name}.s.v"), value.to_owned())).into()
 }
 
-/// The error was dropped when another package had to be done again, because an editor had saved it meanwhile: the program
-/// that had committed was told that all was safe.
+/// The error was once dropped when another package had to be merged again after an edit: the commit then returned success.
 #[test]
 fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_with_an_edit() {
     for staged in [false, true] {
         let (fixture, world) = fixture();
         let probe = Arc::new(EditorAndFailingSync::default());
-        let actor = world.actor_with(Durability::Full, probe.files());
+        let program = world.program_with(Durability::Full, probe.files());
         let outcome = if staged {
             for name in ["alpha", "beta"] {
-                actor.stage(name, &[add()]).expect("staged");
+                program.stage(name, &[add()]).expect("staged");
             }
             probe.arm(&world);
-            actor.commit_staged(&["alpha", "beta"], Form::Lossless).map(drop)
+            program.commit_staged(&["alpha", "beta"], Form::Lossless).map(drop)
         } else {
             probe.arm(&world);
-            actor.set(&values("2"))
+            program.set(&values("2"))
         };
         assert!(probe.has_failed.load(Ordering::Relaxed));
         assert!(matches!(outcome, Err(Error::NotDurable { .. })), "{outcome:?}");
@@ -97,28 +96,28 @@ fn a_text_that_may_not_be_durable_is_told_of_though_another_had_to_be_merged_wit
             };
             let edit = if name == "beta" { "# by hand\n" } else { "" };
             let text = fixture.text(name);
-            // An item that is added may stand behind the line.
+            // An added item may come after the edited line.
             let is_whole =
                 text == format!("{new}{edit}") || text.replace(edit, "") == new && text.contains(edit);
             assert!(is_whole, "{name}: {text}");
-            assert_eq!(actor.staged(name).expect("loads"), 0, "{name}");
+            assert_eq!(program.staged(name).expect("loads"), 0, "{name}");
         }
-        drop(actor);
-        // The next program makes it durable, and goes on.
-        let actor = world.actor();
-        actor.recover().expect("recovered");
-        actor.set(&values("3")).expect("committed");
+        drop(program);
+        // The next program makes the text durable and can commit.
+        let program = world.program();
+        program.recover().expect("recovered");
+        program.set(&values("3")).expect("committed");
     }
 }
 
-/// Changes that are not staged have no delta file that says which of them are made already.
+/// Unstaged changes have no delta file that shows which of them are applied already.
 #[test]
 fn unstaged_changes_are_made_once_though_one_package_has_to_be_merged_with_an_edit() {
     let (fixture, world) = fixture();
     let probe = Arc::new(EditorAndFailingSync { has_failed: true.into(), ..EditorAndFailingSync::default() });
-    let actor = world.actor_with(Durability::Full, probe.files());
+    let program = world.program_with(Durability::Full, probe.files());
     probe.arm(&world);
-    actor.commit_with(&["alpha", "beta"], &[add()]).expect("committed");
+    program.commit_with(&["alpha", "beta"], &[add()]).expect("committed");
     assert!(probe.has_saved.load(Ordering::Relaxed));
     for name in ["alpha", "beta"] {
         let text = fixture.text(name);

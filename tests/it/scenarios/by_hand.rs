@@ -4,8 +4,9 @@
 use cms::Result;
 
 use super::transactions::{NAMES, commit_up_to, number, state, text, texts, values};
+use crate::support::program::Program;
 use crate::support::scenario::{PLAIN, Scenario, State};
-use crate::support::world::{Actor, World};
+use crate::support::world::World;
 
 const SMALL: usize = 20;
 
@@ -20,9 +21,8 @@ fn edit(world: &World, number: usize) {
     world.write("beta", &edited(number).texts["beta"]);
 }
 
-/// Notes edits, and again if one could not be noted.
-fn note(actor: &Actor<'_>) -> Result<()> {
-    actor.note_edits()
+fn note(program: &Program<'_>) -> Result<()> {
+    program.note_edits()
 }
 
 pub const NOTED: Scenario = Scenario {
@@ -31,7 +31,7 @@ pub const NOTED: Scenario = Scenario {
         commit_up_to(world, 1, SMALL);
         edit(world, 1);
     },
-    steps: &[note, |actor| number(actor, 2, SMALL)],
+    steps: &[note, |program| number(program, 2, SMALL)],
     states: || vec![edited(1), edited(1), edited(2)],
     is_edited: true,
     ..PLAIN
@@ -41,11 +41,11 @@ pub const BETWEEN: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| {
-            edit(actor.world, 1);
+        |program| {
+            edit(program.world, 1);
             Ok(())
         },
-        |actor| actor.set_while_edited(&values(2, SMALL), "beta", &edited(1).texts["beta"]),
+        |program| program.set_while_edited(&values(2, SMALL), "beta", &edited(1).texts["beta"]),
     ],
     states: || vec![state(1, SMALL), edited(1), edited(2)],
     is_edited: true,
@@ -66,13 +66,13 @@ pub const SAME_KEY: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| {
-            actor.world.write("beta", &edited_value().texts["beta"]);
+        |program| {
+            program.world.write("beta", &edited_value().texts["beta"]);
             Ok(())
         },
-        |actor| {
+        |program| {
             let text = &text("beta", BY_HAND + 1, SMALL);
-            let outcome = actor.set_while_edited(&values(2, SMALL), "beta", text);
+            let outcome = program.set_while_edited(&values(2, SMALL), "beta", text);
             assert!(outcome.is_err(), "it is committed over an edit");
             Ok(())
         },
@@ -91,14 +91,14 @@ pub const BEHIND: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| number(actor, 2, SMALL),
-        |actor| {
-            let mut text = std::fs::read_to_string(actor.world.package("beta")).expect("there");
+        |program| number(program, 2, SMALL),
+        |program| {
+            let mut text = std::fs::read_to_string(program.world.package("beta")).expect("there");
             text.push_str("# by hand\n");
-            actor.world.write("beta", &text);
+            program.world.write("beta", &text);
             Ok(())
         },
-        |actor| number(actor, 3, SMALL),
+        |program| number(program, 3, SMALL),
     ],
     states: || vec![state(1, SMALL), state(2, SMALL), edited(2), edited(3)],
     is_edited: true,
@@ -109,16 +109,16 @@ pub const DELETED: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| {
-            std::fs::remove_file(actor.world.package("gamma")).expect("removed");
-            actor.world.settle();
+        |program| {
+            std::fs::remove_file(program.world.package("gamma")).expect("removed");
+            program.world.settle();
             Ok(())
         },
         note,
-        |actor| {
+        |program| {
             let values: Vec<_> =
                 values(2, SMALL).into_iter().filter(|(key, _)| !key.starts_with("gamma")).collect();
-            actor.set(&values)
+            program.set(&values)
         },
     ],
     states: || {

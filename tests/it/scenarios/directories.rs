@@ -7,7 +7,7 @@ use crate::support::scenario::{PLAIN, Scenario};
 
 const SMALL: usize = 20;
 
-/// A pipe, a socket, a device, a directory, a link that leads nowhere, and what an editor keeps.
+/// A pipe, a socket, a device, a directory, a dangling link, and the swap file of an editor.
 pub const ODD: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| {
@@ -20,7 +20,7 @@ pub const ODD: Scenario = Scenario {
         std::fs::write(world.package(".alpha.swp"), "x").expect("written");
         commit_up_to(world, 1, SMALL);
     },
-    steps: &[|actor| actor.note_edits(), |actor| number(actor, 2, SMALL)],
+    steps: &[|program| program.note_edits(), |program| number(program, 2, SMALL)],
     states: || [1, 1, 2].map(|number| state(number, SMALL)).into(),
     ..PLAIN
 };
@@ -30,9 +30,9 @@ pub const TWO_LOGS: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| number(actor, 2, SMALL),
-        |actor| number(&actor.with_another_log(), 3, SMALL),
-        |actor| number(actor, 4, SMALL),
+        |program| number(program, 2, SMALL),
+        |program| number(&program.with_another_log(), 3, SMALL),
+        |program| number(program, 4, SMALL),
     ],
     states: || [1, 2, 3, 4].map(|number| state(number, SMALL)).into(),
     is_edited: true,
@@ -45,16 +45,16 @@ pub const REPLACED_STATE: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| number(actor, 2, SMALL),
-        |actor| actor.place_texts(),
-        |actor| {
-            if !super::transactions::NAMES.iter().any(|name| actor.is_behind(name)) {
-                std::fs::rename(actor.world.path("state"), actor.world.path("old-state")).expect("moved");
-                actor.world.settle();
+        |program| number(program, 2, SMALL),
+        |program| program.place_texts(),
+        |program| {
+            if !super::transactions::NAMES.iter().any(|name| program.is_behind(name)) {
+                std::fs::rename(program.world.path("state"), program.world.path("old-state")).expect("moved");
+                program.world.settle();
             }
             Ok(())
         },
-        |actor| number(actor, 3, SMALL),
+        |program| number(program, 3, SMALL),
     ],
     states: || [1, 2, 2, 2, 3].map(|number| state(number, SMALL)).into(),
     is_edited: true,
@@ -67,12 +67,12 @@ pub const DELETED_RUN: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| number(actor, 2, SMALL),
-        |actor| {
-            std::fs::remove_dir_all(actor.world.path("run")).expect("removed");
+        |program| number(program, 2, SMALL),
+        |program| {
+            std::fs::remove_dir_all(program.world.path("run")).expect("removed");
             Ok(())
         },
-        |actor| number(actor, 3, SMALL),
+        |program| number(program, 3, SMALL),
     ],
     states: || [1, 2, 2, 3].map(|number| state(number, SMALL)).into(),
     ..PLAIN

@@ -16,7 +16,7 @@ use crate::support::adversaries::{be_killed, calls_fail, process_dies, process_i
 use crate::support::power_cuts::{power_is_cut, power_is_cut_after_recovery, power_is_cut_in_recovery};
 use crate::support::scenario::{Effort, Scenario};
 
-/// Makes the table, and for each row a module with a test for each adversary.
+/// Makes the table, and a module for each row with a test for each adversary.
 macro_rules! scenarios {
     ($($name:ident: $scenario:expr,)*) => {
         const ALL: &[(&str, &Scenario)] = &[$((stringify!($name), &$scenario)),*];
@@ -55,7 +55,7 @@ scenarios! {
     commits_that_begin_segments_and_drop_others: transactions::SEGMENTS,
     texts_that_are_placed_later: transactions::LATER,
     a_commit_that_takes_a_snapshot: transactions::SNAPSHOT,
-    // Changes that are staged.
+    // Staged changes.
     staging: staged::STAGING,
     a_commit_of_staged_changes: staged::COMMIT,
     a_commit_of_what_two_packages_have_staged: staged::TWO_PACKAGES,
@@ -96,7 +96,7 @@ pub fn role(name: &str) {
     be_killed(find(name));
 }
 
-/// The commit that is recovered.
+/// The commit for the tests of recovery.
 const COMMIT: Scenario = Scenario { effort: Effort::Full, ..transactions::COMMIT };
 
 #[test]

@@ -9,7 +9,7 @@ const UPDATED: &str = "# kept\nconfig a 'x'\n\toption o '9' # old\n\tlist l 'one
 
 pub const UPDATE: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
-    steps: &[|actor| actor.update("n", &Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"9")))],
+    steps: &[|program| program.update("n", &Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"9")))],
     states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", UPDATED)])],
     effort: Effort::Errors,
     ..PLAIN
@@ -19,15 +19,15 @@ const OTHER: &str = "config c 'z'\n";
 
 pub const REPLACEMENT: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
-    steps: &[|actor| actor.replace(&[("n", OTHER)])],
+    steps: &[|program| program.replace(&[("n", OTHER)])],
     states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OTHER)])],
     effort: Effort::Errors,
     ..PLAIN
 };
 
-/// One of them is new.
+/// One of the two packages is new.
 pub const REPLACEMENTS: Scenario = Scenario {
-    steps: &[|actor| actor.replace(&[("n", OTHER), ("o", NEW)])],
+    steps: &[|program| program.replace(&[("n", OTHER), ("o", NEW)])],
     states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OTHER), ("o", NEW)])],
     effort: Effort::Sample,
     ..REPLACEMENT
@@ -40,11 +40,11 @@ pub const DELETION: Scenario = Scenario {
     packages: || texts(&[("n", OLD), ("later", SHORT)]),
     prepare: |world| {
         std::fs::remove_file(world.package("later")).expect("removed");
-        world.actor().note_edits().expect("noted");
+        world.program().note_edits().expect("noted");
         world.make("later", SHORT);
-        world.actor().note_edits().expect("noted");
+        world.program().note_edits().expect("noted");
     },
-    steps: &[|actor| actor.rollback(actor.revision()? - 1)],
+    steps: &[|program| program.rollback(program.revision()? - 1)],
     states: || vec![State::of(&[("n", OLD), ("later", SHORT)]), State::of(&[("n", OLD)])],
     ..PLAIN
 };
@@ -52,15 +52,15 @@ pub const DELETION: Scenario = Scenario {
 pub const RETURN: Scenario = Scenario {
     prepare: |world| {
         (DELETION.prepare)(world);
-        let actor = world.actor();
-        actor.rollback(actor.revision().expect("known") - 1).expect("rolled back");
+        let program = world.program();
+        program.rollback(program.revision().expect("known") - 1).expect("rolled back");
     },
-    steps: &[|actor| actor.undo(actor.revision()?)],
+    steps: &[|program| program.undo(program.revision()?)],
     states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OLD), ("later", SHORT)])],
     ..DELETION
 };
 
-/// It stays one, and its target is replaced.
+/// The link stays, and its target is replaced.
 pub const LINK: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
     prepare: |world| {
@@ -69,7 +69,7 @@ pub const LINK: Scenario = Scenario {
         std::os::unix::fs::symlink("../real/n", world.package("n")).expect("linked");
         (super::staged::COMMIT.prepare)(world);
     },
-    steps: &[|actor| actor.commit_staged(&["n"], Form::Lossless).map(drop)],
+    steps: &[|program| program.commit_staged(&["n"], Form::Lossless).map(drop)],
     states: super::staged::COMMIT.states,
     ..PLAIN
 };

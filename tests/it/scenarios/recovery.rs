@@ -8,13 +8,13 @@ const SMALL: usize = 20;
 
 fn die_after(world: &World, renames: usize) {
     commit_up_to(world, 1, SMALL);
-    world.die_after_renames(renames, |actor| number(actor, 2, SMALL));
+    world.die_after_renames(renames, |program| number(program, 2, SMALL));
 }
 
 pub const BEFORE: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| die_after(world, 0),
-    steps: &[|actor| actor.recover()],
+    steps: &[|program| program.recover()],
     states: || vec![state(2, SMALL), state(2, SMALL)],
     recovers: true,
     ..PLAIN
@@ -30,7 +30,7 @@ pub const EMPTY: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| {
         commit_up_to(world, 1, SMALL);
-        world.die_before_texts_are_placed(|actor| number(actor, 2, SMALL));
+        world.die_before_texts_are_placed(|program| number(program, 2, SMALL));
         world.write("beta", "");
     },
     ..BEFORE

@@ -19,14 +19,14 @@ fn deltas() -> Vec<Delta> {
 }
 
 fn stage_all(world: &World) {
-    let actor = world.actor();
-    actor.note_edits().expect("noted");
-    actor.stage("n", &deltas()).expect("staged");
+    let program = world.program();
+    program.note_edits().expect("noted");
+    program.stage("n", &deltas()).expect("staged");
 }
 
 pub const STAGING: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
-    steps: &[|actor| actor.stage("n", &deltas())],
+    steps: &[|program| program.stage("n", &deltas())],
     states: || vec![State::of(&[("n", OLD)]), State::of(&[("n", OLD)]).staged(&[("n", NEW)])],
     is_volatile: true,
     effort: Effort::Errors,
@@ -36,19 +36,19 @@ pub const STAGING: Scenario = Scenario {
 pub const COMMIT: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
     prepare: stage_all,
-    steps: &[|actor| actor.commit_staged(&["n"], Form::Lossless).map(|applied| assert_eq!(applied, [3]))],
+    steps: &[|program| program.commit_staged(&["n"], Form::Lossless).map(|applied| assert_eq!(applied, [3]))],
     states: || vec![State::of(&[("n", OLD)]).staged(&[("n", NEW)]), State::of(&[("n", NEW)])],
     overtake: Some(|world, _, what| {
         // Another program changes a key before the staged changes are read.
-        let actor = world.actor();
+        let program = world.program();
         let set = Delta::new(DeltaKind::Set, b"x", Some(b"o"), Some(b"3"));
-        actor.update("n", &set).unwrap_or_else(|error| panic!("{what}: {error}"));
-        let refused = actor.commit_staged(&["n"], Form::Lossless);
+        program.update("n", &set).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let refused = program.commit_staged(&["n"], Form::Lossless);
         assert!(matches!(refused, Err(Error::Conflict { .. })), "{what}: {refused:?}");
-        actor.commit_by_force("n").unwrap_or_else(|error| panic!("{what}: {error}"));
+        program.commit_by_force("n").unwrap_or_else(|error| panic!("{what}: {error}"));
         let text = std::fs::read_to_string(world.package("n")).expect("there");
         assert_eq!(text, NEW, "{what}");
-        assert_eq!(actor.staged("n").expect("loads"), 0, "{what}: still staged");
+        assert_eq!(program.staged("n").expect("loads"), 0, "{what}: still staged");
     }),
     effort: Effort::Errors,
     ..PLAIN
@@ -65,9 +65,9 @@ pub const TWO_PACKAGES: Scenario = Scenario {
     packages: || texts(&[("m", M_OLD), ("n", OLD)]),
     prepare: |world| {
         stage_all(world);
-        world.actor().stage("m", &[add()]).expect("staged");
+        world.program().stage("m", &[add()]).expect("staged");
     },
-    steps: &[|actor| actor.commit_staged(&["m", "n"], Form::Lossless).map(drop)],
+    steps: &[|program| program.commit_staged(&["m", "n"], Form::Lossless).map(drop)],
     states: || {
         let before = State::of(&[("m", M_OLD), ("n", OLD)]);
         vec![before.staged(&[("m", M_NEW), ("n", NEW)]), State::of(&[("m", M_NEW), ("n", NEW)])]
@@ -75,15 +75,15 @@ pub const TWO_PACKAGES: Scenario = Scenario {
     ..PLAIN
 };
 
-/// The staged change alone.
+/// The text with the staged change.
 const ONE: &str = "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n";
-/// With the one that was not staged.
+/// The text with the staged and the unstaged change.
 const BOTH: &str = "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n\tlist l 'two'\n";
 
 pub const UNSTAGED: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
-    prepare: |world| world.actor().stage("n", &deltas()[..1]).expect("staged"),
-    steps: &[|actor| actor.commit_with(&["n"], &deltas()[1..2])],
+    prepare: |world| world.program().stage("n", &deltas()[..1]).expect("staged"),
+    steps: &[|program| program.commit_with(&["n"], &deltas()[1..2])],
     states: || vec![State::of(&[("n", OLD)]).staged(&[("n", ONE)]), State::of(&[("n", BOTH)])],
     effort: Effort::Errors,
     ..PLAIN
@@ -92,7 +92,7 @@ pub const UNSTAGED: Scenario = Scenario {
 const CANONICAL: &str = "\nconfig a 'x'\n\toption o '2'\n\tlist l 'one'\n\tlist l 'two'\n\nconfig b\n\n";
 
 pub const UCI: Scenario = Scenario {
-    steps: &[|actor| actor.commit_staged(&["n"], Form::Canonical).map(drop)],
+    steps: &[|program| program.commit_staged(&["n"], Form::Canonical).map(drop)],
     states: || vec![State::of(&[("n", OLD)]).staged(&[("n", NEW)]), State::of(&[("n", CANONICAL)])],
     overtake: None,
     effort: Effort::Sample,
@@ -106,7 +106,7 @@ const WITHOUT: &str =
 pub const REVERT: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),
     prepare: stage_all,
-    steps: &[|actor| actor.revert("n", "x", "o").map(|dropped| assert_eq!(dropped, 1))],
+    steps: &[|program| program.revert("n", "x", "o").map(|dropped| assert_eq!(dropped, 1))],
     states: || {
         let old = State::of(&[("n", OLD)]);
         vec![old.clone().staged(&[("n", NEW)]), old.staged(&[("n", WITHOUT)])]

@@ -1,9 +1,10 @@
-//! Transactions of an open store over three packages, which all of them give the same number.
+//! Transactions of an open store. Each gives three packages the same number.
 
 use cms::Result;
 
+use crate::support::program::Program;
 use crate::support::scenario::{Effort, PLAIN, Scenario, State, Texts};
-use crate::support::world::{Actor, World};
+use crate::support::world::World;
 
 pub const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
@@ -36,13 +37,13 @@ pub fn values(number: usize, padding: usize) -> Vec<(String, String)> {
 }
 
 /// Gives all packages a number, in one transaction.
-pub fn number(actor: &Actor<'_>, number: usize, padding: usize) -> Result<()> {
-    actor.set(&values(number, padding))
+pub fn number(program: &Program<'_>, number: usize, padding: usize) -> Result<()> {
+    program.set(&values(number, padding))
 }
 
 pub fn commit_up_to(world: &World, last: usize, padding: usize) {
-    let actor = world.actor();
-    (1..=last).for_each(|next| number(&actor, next, padding).expect("committed"));
+    let program = world.program();
+    (1..=last).for_each(|next| number(&program, next, padding).expect("committed"));
 }
 
 const SMALL: usize = 20;
@@ -53,16 +54,16 @@ const HUGE: usize = 2800;
 pub const COMMITS: Scenario = Scenario {
     packages: || texts(0, LONG),
     prepare: |world| commit_up_to(world, 1, LONG),
-    steps: &[|actor| number(actor, 2, LONG), |actor| number(actor, 3, LONG)],
+    steps: &[|program| number(program, 2, LONG), |program| number(program, 3, LONG)],
     states: || states(1..=3, LONG),
     goes_on: true,
     effort: Effort::Full,
     ..PLAIN
 };
 
-/// The first of them alone.
+/// The first of these commits alone.
 pub const COMMIT: Scenario = Scenario {
-    steps: &[|actor| number(actor, 2, LONG)],
+    steps: &[|program| number(program, 2, LONG)],
     states: || states(1..=2, LONG),
     goes_on: false,
     effort: Effort::Sample,
@@ -71,7 +72,7 @@ pub const COMMIT: Scenario = Scenario {
 
 pub const FIRST: Scenario = Scenario {
     packages: || texts(0, SMALL),
-    steps: &[|actor| number(actor, 1, SMALL)],
+    steps: &[|program| number(program, 1, SMALL)],
     states: || states(0..=1, SMALL),
     effort: Effort::Full,
     ..PLAIN
@@ -80,7 +81,7 @@ pub const FIRST: Scenario = Scenario {
 pub const SEGMENTS: Scenario = Scenario {
     packages: || texts(0, HUGE),
     prepare: |world| commit_up_to(world, 7, HUGE),
-    steps: &[|actor| number(actor, 8, HUGE), |actor| number(actor, 9, HUGE)],
+    steps: &[|program| number(program, 8, HUGE), |program| number(program, 9, HUGE)],
     states: || states(7..=9, HUGE),
     log_size: 256 << 10,
     goes_on: true,
@@ -88,15 +89,15 @@ pub const SEGMENTS: Scenario = Scenario {
     ..PLAIN
 };
 
-/// With [`cms::Durability::Log`] two commits come before the texts are placed.
+/// With [`cms::Durability::Log`] the texts are placed after the second commit.
 pub const LATER: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
     steps: &[
-        |actor| number(actor, 2, SMALL),
-        |actor| number(actor, 3, SMALL),
-        |actor| actor.place_texts(),
-        |actor| number(actor, 4, SMALL),
+        |program| number(program, 2, SMALL),
+        |program| number(program, 3, SMALL),
+        |program| program.place_texts(),
+        |program| number(program, 4, SMALL),
     ],
     states: || [1, 2, 3, 3, 4].map(|number| state(number, SMALL)).into(),
     ..PLAIN
@@ -105,7 +106,11 @@ pub const LATER: Scenario = Scenario {
 pub const SNAPSHOT: Scenario = Scenario {
     packages: || texts(0, SMALL),
     prepare: |world| commit_up_to(world, 1, SMALL),
-    steps: &[|actor| actor.label("before"), |actor| number(actor, 2, SMALL), |actor| actor.label("after")],
+    steps: &[
+        |program| program.label("before"),
+        |program| number(program, 2, SMALL),
+        |program| program.label("after"),
+    ],
     states: || [1, 1, 2, 2].map(|number| state(number, SMALL)).into(),
     ..PLAIN
 };

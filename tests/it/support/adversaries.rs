@@ -8,26 +8,27 @@ use cms::Durability;
 use cms::testing::Call;
 use rustix::process::Signal;
 
-use super::aftermath::May;
+use super::aftermath::Expected;
 use super::oracle::is_exhaustive;
 use super::parts::this_program;
+use super::prepared::Prepared;
 use super::probes::{EACCES, EDQUOT, EIO, ENOSPC, EROFS, FailAt, Fault, Trace, before};
 use super::scenario::{Effort, Scenario, Trouble};
-use super::world::{LEVELS, Stage, World};
+use super::world::{LEVELS, World};
 
 const ERRORS: [i32; 5] = [EIO, ENOSPC, EDQUOT, EROFS, EACCES];
 
-/// The calls that the steps make when nothing disturbs them.
-fn calls(stage: &Stage, level: Durability) -> Vec<(Call, PathBuf)> {
-    stage.reset();
+/// Lists the calls of the undisturbed steps.
+fn calls(prepared: &Prepared, level: Durability) -> Vec<(Call, PathBuf)> {
+    prepared.reset();
     let trace = Trace::of(|_, _| true);
-    let actor = stage.actor(level, trace.files());
-    let played = stage.scenario.play(&actor, &stage.states, Trouble::Once);
-    assert_eq!(played.may_be, [stage.scenario.steps.len()].into(), "{}", played.said);
+    let program = prepared.program(level, trace.files());
+    let played = prepared.scenario.play(&program, &prepared.states, Trouble::Once);
+    assert_eq!(played.may_be, [prepared.scenario.steps.len()].into(), "{}", played.said);
     assert_eq!(played.unseen, None);
-    drop(actor);
-    let may = May::be(&played.may_be);
-    stage.check(&may, 0, "undisturbed");
+    drop(program);
+    let expected = Expected::one_of(&played.may_be);
+    prepared.check(&expected, 0, "undisturbed");
     trace.take()
 }
 
@@ -57,7 +58,7 @@ fn bars_the_log(fault: Fault) -> bool {
     matches!(fault, Fault::Error(EROFS | EACCES) | Fault::Stays(EROFS | EACCES))
 }
 
-/// How many times something was disturbed, for each level.
+/// The number of disturbed runs at each level.
 pub type Counts = Vec<(Durability, usize)>;
 
 pub fn tell(scenario: &str, what: &str, counts: &Counts) {
@@ -73,23 +74,23 @@ fn is_all(effort: Effort, level: Durability) -> bool {
     is_exhaustive() || effort != Effort::Sample && level == Durability::Full
 }
 
-/// Reports whether a call is tried. At full durability each one fails, and at each the process dies. The other levels
-/// differ in a few calls only, so there the calls take turns: of three one fails, and at another the process dies.
+/// Reports whether a call is tried. At full durability each call fails, and the process dies at each. The other levels
+/// differ only in a few calls: of five calls one fails, and the process dies at another.
 pub fn is_tried(at: usize, level: Durability, is_death: bool) -> bool {
     let turn = match level {
         _ if is_exhaustive() => return true,
         Durability::Log => at,
-        Durability::None => at + 1,
+        Durability::None => at + 2,
         _ => return true,
     };
-    turn % 3 == usize::from(is_death)
+    turn % 5 == usize::from(is_death)
 }
 
 /// Makes each call of the steps fail, in several ways.
 pub fn calls_fail(name: &str, scenario: &Scenario) {
-    let stage = Stage::new(scenario);
+    let prepared = Prepared::new(scenario);
     let counts = at_each_level(|level| {
-        let calls = calls(&stage, level);
+        let calls = calls(&prepared, level);
         let mut count = 0;
         for at in 0.. {
             assert!(at < 1000, "the number of calls is bounded");
@@ -98,7 +99,7 @@ pub fn calls_fail(name: &str, scenario: &Scenario) {
             }
             let mut is_reached = false;
             for fault in faults(&calls, at, is_all(scenario.effort, level)) {
-                let hit = disturb(&stage, level, fault, at, count);
+                let hit = disturb(&prepared, level, fault, at, count);
                 count += usize::from(hit);
                 is_reached |= hit;
             }
@@ -113,26 +114,26 @@ pub fn calls_fail(name: &str, scenario: &Scenario) {
 
 /// Simulates the death of the process at each call of the steps: all later calls fail.
 pub fn process_dies(name: &str, scenario: &Scenario) {
-    let stage = Stage::new(scenario);
+    let prepared = Prepared::new(scenario);
     let counts = at_each_level(|level| {
-        let is_reached = |at: &usize| disturb(&stage, level, Fault::Death, *at, *at);
+        let is_reached = |at: &usize| disturb(&prepared, level, Fault::Death, *at, *at);
         (0..1000).filter(|at| is_tried(*at, level, true)).take_while(is_reached).count()
     });
     tell(name, "deaths", &counts);
 }
 
 /// Runs the scenario with a fault at one of the calls. Returns whether the fault occurred.
-fn disturb(stage: &Stage, level: Durability, fault: Fault, at: usize, number: usize) -> bool {
-    stage.reset();
+fn disturb(prepared: &Prepared, level: Durability, fault: Fault, at: usize, number: usize) -> bool {
+    prepared.reset();
     let probe = FailAt::new(at, fault);
-    let actor = stage.actor(level, probe.files());
+    let program = prepared.program(level, probe.files());
     let trouble = match fault {
         Fault::Death => Trouble::Death,
         Fault::Stays(_) => Trouble::Stays,
         _ => Trouble::Once,
     };
-    let played = stage.scenario.play(&actor, &stage.states, trouble);
-    drop(actor);
+    let played = prepared.scenario.play(&program, &prepared.states, trouble);
+    drop(program);
     if !probe.was_reached() {
         assert!(at > 2, "the fault was not reached");
         return false;
@@ -140,13 +141,13 @@ fn disturb(stage: &Stage, level: Durability, fault: Fault, at: usize, number: us
     let what = format!("{level:?}, {fault:?} at call {at}, {:?}: {}", probe.hit(), played.said);
     // With deferred texts, a failed publication becomes visible when the texts are placed.
     assert!(played.unseen.is_none() || level == Durability::Log, "{what}: {:?}", played.unseen);
-    stage.check_each(level, &what);
-    let may = May {
-        be_unlogged: bars_the_log(fault),
-        be_after_a_death: fault == Fault::Death,
-        ..May::be(&played.may_be)
+    prepared.check_each(level, &what);
+    let expected = Expected {
+        may_be_unlogged: bars_the_log(fault),
+        is_after_a_death: fault == Fault::Death,
+        ..Expected::one_of(&played.may_be)
     };
-    stage.check(&may, number, &what);
+    prepared.check(&expected, number, &what);
     true
 }
 
@@ -154,16 +155,16 @@ const SCENARIO: &str = "CMS_TEST_SCENARIO";
 
 /// Runs the steps in another process, which kills itself before a call: its locks and mappings are lost.
 pub fn process_is_killed(name: &str, scenario: &Scenario) {
-    let stage = Stage::new(scenario);
+    let prepared = Prepared::new(scenario);
     let counts = at_each_level(|level| {
-        let all = calls(&stage, level).len();
+        let all = calls(&prepared, level).len();
         let apart = if is_exhaustive() { 1 } else { (all / 2).max(1) };
         let first = if is_exhaustive() { 0 } else { name.len() % apart };
         let mut count = 0;
         for at in (first..all).step_by(apart) {
-            stage.reset();
+            prepared.reset();
             let mut command = this_program("scenarios", name);
-            let told = format!("{level:?} {at} {}", stage.world.root.display());
+            let told = format!("{level:?} {at} {}", prepared.world.root.display());
             let output = command.env(SCENARIO, told).output().expect("runs");
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let steps = said.matches("step made.").count();
@@ -172,9 +173,9 @@ pub fn process_is_killed(name: &str, scenario: &Scenario) {
             assert!(!is_killed || output.status.code().is_none(), "{what}: {said}");
             assert!(is_killed || steps == scenario.steps.len(), "{what}: {said}");
             let last = if is_killed { (steps + 1).min(scenario.steps.len()) } else { steps };
-            stage.check_each(level, &what);
-            let may = May { be_after_a_death: true, ..May::be(&(steps..=last).collect()) };
-            stage.check(&may, at, &what);
+            prepared.check_each(level, &what);
+            let expected = Expected { is_after_a_death: true, ..Expected::one_of(&(steps..=last).collect()) };
+            prepared.check(&expected, at, &what);
             count += usize::from(is_killed);
         }
         count
@@ -195,11 +196,11 @@ pub fn be_killed(scenario: &Scenario) {
         Ok(usize::MAX)
     });
     let world = World::at(root.as_ref(), scenario.log_size);
-    let actor = world.actor_of(scenario, level, files);
+    let program = world.program_of(scenario, level, files);
     for step in scenario.steps {
-        step(&actor).expect("nothing else disturbs it");
+        step(&program).expect("nothing else disturbs it");
         println!("step made.");
     }
-    drop(actor);
+    drop(program);
     println!("closed.");
 }

@@ -6,34 +6,37 @@ use std::os::unix::fs::PermissionsExt;
 use cms::testing::Files;
 use cms::{Delta, DeltaKind, Durability, Error, Form};
 
+use super::keys::{keys, value};
 use super::oracle::{Chain, litter};
+use super::prepared::Prepared;
+use super::program::Program;
 use super::scenario::{Numbers, State, Texts};
-use super::world::{Actor, MODE, Stage, keys, value};
+use super::world::MODE;
 
 /// The allowed states.
 #[derive(Debug, Clone)]
-pub struct May {
+pub struct Expected {
     /// The numbers of the allowed states.
-    pub be: Numbers,
+    pub states: Numbers,
     /// Whether the packages may be of different states, as after a power cut that their commits need not survive.
-    pub be_mixed: bool,
+    pub may_be_mixed: bool,
     /// Whether a commit may be missing in the log, because the log could not be written.
-    pub be_unlogged: bool,
+    pub may_be_unlogged: bool,
     /// Whether the process or the machine has died.
-    pub be_after_a_death: bool,
+    pub is_after_a_death: bool,
     /// Whether the staged changes may be there only in part, or not at all.
-    pub be_torn: bool,
+    pub may_lose_staged: bool,
 }
 
-impl May {
+impl Expected {
     /// Allows one of the states with these numbers, complete.
-    pub fn be(numbers: &Numbers) -> Self {
+    pub fn one_of(numbers: &Numbers) -> Self {
         Self {
-            be: numbers.clone(),
-            be_mixed: false,
-            be_unlogged: false,
-            be_after_a_death: false,
-            be_torn: false,
+            states: numbers.clone(),
+            may_be_mixed: false,
+            may_be_unlogged: false,
+            is_after_a_death: false,
+            may_lose_staged: false,
         }
     }
 }
@@ -41,7 +44,7 @@ impl May {
 /// The line that the next commit adds to each package.
 const NEXT: &str = "\toption next '1'\n";
 
-impl Stage {
+impl Prepared {
     /// Reads the packages.
     fn read(&self, what: &str) -> Texts {
         let mut texts = Texts::new();
@@ -74,90 +77,97 @@ impl Stage {
         if self.scenario.recovers || level == Durability::Log && self.scenario.is_edited {
             return;
         }
+        self.check_texts(&self.states, what);
+    }
+
+    /// Checks that the text of each package is that of one of these states.
+    fn check_texts(&self, states: &[State], what: &str) {
         let texts = self.texts(what);
         for name in self.states.iter().flat_map(|state| state.texts.keys()) {
-            let is_known = self.states.iter().any(|state| state.texts.get(name) == texts.get(name));
+            let is_known = states.iter().any(|state| state.texts.get(name) == texts.get(name));
             assert!(is_known, "{what}: {name} is of no state: {:?}", texts.get(name));
         }
     }
 
-    /// Checks everything. `number` counts the checks.
-    pub fn check(&self, may: &May, number: usize, what: &str) {
+    /// Does all checks. `number` counts the calls.
+    pub fn check(&self, expected: &Expected, number: usize, what: &str) {
         if self.world.path("state-b").exists() {
             // Only a program with this log can complete a commit in it.
-            let other = self.world.actor_with_another_log(Durability::Full, Files::default());
+            let other = self.world.program_with_another_log(Durability::Full, Files::default());
             other.recover().unwrap_or_else(|error| panic!("{what}: recovery of the other log: {error}"));
         }
-        let actor = self.world.actor();
-        actor.recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
-        if self.scenario.needs_repair && may.be_after_a_death {
-            actor.repair().unwrap_or_else(|error| panic!("{what}: repair: {error}"));
+        let program = self.world.program();
+        program.recover().unwrap_or_else(|error| panic!("{what}: recovery: {error}"));
+        if self.scenario.needs_repair && expected.is_after_a_death {
+            program.repair().unwrap_or_else(|error| panic!("{what}: repair: {error}"));
         }
         if self.scenario.is_edited {
-            actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+            program.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         }
-        if may.be_mixed {
-            drop(actor);
-            return self.check_mixed(may, what);
+        if expected.may_be_mixed {
+            drop(program);
+            return self.check_mixed(expected, what);
         }
-        let states = self.found(&actor, may, what);
+        let states = self.found(&program, expected, what);
         let state = &states[0];
-        self.check_maps(&actor, &state.texts, what);
-        let last = self.check_log(&actor, may, what);
+        self.check_maps(&program, &state.texts, what);
+        let last = self.check_log(&program, expected, what);
         match self.scenario.overtake.filter(|_| state.has_staged() && number % 2 == 1) {
             Some(overtake) => overtake(&self.world, state, what),
-            None => self.commit_more(&actor, &states, (may, last), what),
+            None => self.commit_more(&program, &states, (expected, last), what),
         }
-        drop(actor);
-        let actor = self.world.actor();
-        self.check_maps(&actor, &self.read(what), what);
+        drop(program);
+        let program = self.world.program();
+        self.check_maps(&program, &self.read(what), what);
         let litter = litter(&self.world.root);
         assert!(litter.is_empty(), "{what}: left behind: {litter:?}");
-        let broken = actor.broken_labels();
+        let broken = program.broken_labels();
         assert!(broken.is_empty(), "{what}: snapshots that are not whole: {broken:?}");
     }
 
     /// Finds the allowed states that the packages have: several if they differ only in staged changes.
-    fn found(&self, actor: &Actor<'_>, may: &May, what: &str) -> Vec<State> {
+    fn found(&self, program: &Program<'_>, expected: &Expected, what: &str) -> Vec<State> {
         let texts = self.texts(what);
         let names: Vec<&String> = self.states.iter().flat_map(|state| state.texts.keys()).collect();
         let counts =
-            names.iter().map(|name| actor.staged(name).unwrap_or_else(|error| panic!("{what}: {error}")));
+            names.iter().map(|name| program.staged(name).unwrap_or_else(|error| panic!("{what}: {error}")));
         let has_staged = counts.sum::<usize>() > 0;
-        let also = self.scenario.after_a_death.filter(|_| may.be_after_a_death);
-        let states = may.be.iter().map(|number| self.states[*number].clone()).chain(also.map(|also| also()));
-        let found =
-            states.filter(|state| state.texts == texts && (may.be_torn || state.has_staged() == has_staged));
+        let also = self.scenario.after_a_death.filter(|_| expected.is_after_a_death);
+        let states =
+            expected.states.iter().map(|number| self.states[*number].clone()).chain(also.map(|also| also()));
+        let found = states.filter(|state| {
+            state.texts == texts && (expected.may_lose_staged || state.has_staged() == has_staged)
+        });
         let found: Vec<State> = found.collect();
-        assert!(!found.is_empty(), "{what}: none of {:?}: {texts:#?}, staged: {has_staged}", may.be);
+        assert!(!found.is_empty(), "{what}: none of {:?}: {texts:#?}, staged: {has_staged}", expected.states);
         found
     }
 
     /// Checks that the maps agree with the texts.
-    fn check_maps(&self, actor: &Actor<'_>, texts: &Texts, what: &str) {
+    fn check_maps(&self, program: &Program<'_>, texts: &Texts, what: &str) {
         for (key, wanted) in keys(texts) {
-            let found = value(&actor.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
+            let found = value(&program.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
             assert_eq!(found.as_deref(), Some(&*wanted), "{what}: the map of {key}");
         }
         for state in &self.states {
             let gone = keys(&state.texts).into_iter().map(|(key, _)| key);
             for key in gone.filter(|key| !texts.contains_key(key.split('.').next().unwrap_or_default())) {
                 let found =
-                    value(&actor.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
+                    value(&program.store, &key).unwrap_or_else(|error| panic!("{what}: {key}: {error}"));
                 assert_eq!(found, None, "{what}: {key} of a package that is gone");
             }
         }
     }
 
     /// Checks that the log is intact and agrees with the texts. Returns the number of its last record.
-    fn check_log(&self, actor: &Actor<'_>, may: &May, what: &str) -> u64 {
+    fn check_log(&self, program: &Program<'_>, expected: &Expected, what: &str) -> u64 {
         let state = self.world.path("state");
         let log = Chain::read(&state, what);
-        actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        program.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
         let noted = Chain::read(&state, what);
         // If a text differed from the log, it would have been logged as an edit.
         let new = &noted.kinds[log.kinds.len().min(noted.kinds.len())..];
-        let may_be_edited = self.scenario.is_edited || may.be_unlogged;
+        let may_be_edited = self.scenario.is_edited || expected.may_be_unlogged;
         let is_expected =
             |kind: &u8| Chain::IS_NO_CHANGE.contains(kind) || may_be_edited && *kind == Chain::FILE_EDIT;
         assert!(new.iter().all(is_expected), "{what}: log and texts differ: {new:?}");
@@ -168,20 +178,26 @@ impl Stage {
     }
 
     /// Commits to every package, makes the packages that exist in other states, and then commits the staged changes.
-    fn commit_more(&self, actor: &Actor<'_>, states: &[State], (may, last): (&May, u64), what: &str) {
+    fn commit_more(
+        &self,
+        program: &Program<'_>,
+        states: &[State],
+        (expected, last): (&Expected, u64),
+        what: &str,
+    ) {
         let state = &states[0];
         let values: Vec<_> =
             state.texts.iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
-        actor.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        program.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
         assert_eq!(self.texts_without(NEXT, what), state.texts, "{what}: after the next commit");
         let now = Chain::read(&self.world.path("state"), what);
         assert!(now.sequence > last && now.last_is_applied, "{what}: the next commit is not logged");
-        if !may.be_torn && (state.has_staged() || self.has_staged_files()) {
-            self.commit_staged(actor, states, what);
+        if !expected.may_lose_staged && (state.has_staged() || self.has_staged_files()) {
+            self.commit_staged(program, states, what);
         }
         for (name, text) in self.states.iter().flat_map(|other| &other.texts) {
             if !state.texts.contains_key(name) {
-                actor
+                program
                     .replace(&[(name, text)])
                     .unwrap_or_else(|error| panic!("{what}: making {name}: {error}"));
                 assert_eq!(
@@ -199,16 +215,16 @@ impl Stage {
 
     /// Stages one more change of each package, and commits all staged changes. That also removes files that a dead
     /// process has left in the save directory.
-    fn commit_staged(&self, actor: &Actor<'_>, states: &[State], what: &str) {
+    fn commit_staged(&self, program: &Program<'_>, states: &[State], what: &str) {
         let state = &states[0];
         let names: Vec<&str> = state.texts.keys().map(String::as_str).collect();
         for (name, text) in &state.texts {
             let key = next(name, text);
             let section = key.split('.').nth(1).expect("a section");
             let set = Delta::new(DeltaKind::Set, section.as_bytes(), Some(b"next"), Some(b"2"));
-            actor.stage(name, &[set]).unwrap_or_else(|error| panic!("{what}: staging: {error}"));
+            program.stage(name, &[set]).unwrap_or_else(|error| panic!("{what}: staging: {error}"));
         }
-        let done = actor.commit_staged(&names, Form::Lossless);
+        let done = program.commit_staged(&names, Form::Lossless);
         done.unwrap_or_else(|error| panic!("{what}: what is staged: {error}"));
         let found = self.texts_without("\toption next '2'\n", what);
         let is_once = states.iter().any(|state| state.staged == found);
@@ -226,25 +242,26 @@ impl Stage {
     }
 
     /// Checks a store that may have lost its last commits, different ones for each package.
-    fn check_mixed(&self, may: &May, what: &str) {
-        let actor = self.world.actor();
-        self.check_each(Durability::None, what);
-        self.check_maps(&actor, &self.texts(what), what);
+    fn check_mixed(&self, expected: &Expected, what: &str) {
+        let last = *expected.states.last().expect("a state");
+        let begun = &self.states[..=last];
+        let program = self.world.program();
+        self.check_texts(begun, what);
+        self.check_maps(&program, &self.texts(what), what);
         // A transaction whose record exists, but not the text before it, may be detected only now.
-        actor.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
-        actor.store.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
+        program.note_edits().unwrap_or_else(|error| panic!("{what}: noting edits: {error}"));
+        program.store.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
         let texts = self.texts(what);
-        self.check_each(Durability::None, what);
-        self.check_maps(&actor, &texts, what);
-        assert!(!may.be.is_empty());
+        self.check_texts(begun, what);
+        self.check_maps(&program, &texts, what);
         let values: Vec<_> = texts.iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
-        actor.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
-        drop(actor);
+        program.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        drop(program);
         assert_eq!(self.texts_without(NEXT, what), texts, "{what}: after the next commit");
-        let actor = self.world.actor();
-        self.check_maps(&actor, &self.texts(what), what);
+        let program = self.world.program();
+        self.check_maps(&program, &self.texts(what), what);
         let names: Vec<&str> = texts.keys().map(String::as_str).collect();
-        match actor.commit_staged(&names, Form::Lossless) {
+        match program.commit_staged(&names, Form::Lossless) {
             // The staged changes may have been committed and changed since.
             Ok(_) | Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{what}: what is staged: {error}"),

@@ -1,28 +1,28 @@
-//! The adversary that cuts the power: at each call of a scenario, in the recovery after that, and after it. What was not
-//! synced is then there, or not, or in part, or in another order (see `power`).
+//! The adversary that cuts the power: at each call of a scenario, in the recovery after a cut, and after the recovery. Unsynced
+//! changes are then on the disk, or not, or in part, or in another order (see `power`).
 
 use std::collections::HashSet;
 
 use cms::Durability;
 
 use super::adversaries::{at_each_level, is_tried, tell};
-use super::aftermath::May;
+use super::aftermath::Expected;
 use super::dice::Dice;
 use super::oracle::is_exhaustive;
 use super::power::{Image, Moment};
+use super::prepared::Prepared;
 use super::scenario::{Effort, LOG_SIZE, Scenario};
-use super::world::Stage;
 
 /// Goes through the images of the disk that a power cut may leave, each once.
 struct Cuts {
     seen: HashSet<(u64, u64, u64)>,
     dice: Dice,
     samples: usize,
-    /// Whether of what is not synced each thing alone is there, and each alone is not.
+    /// Whether to make images with each unsynced change alone, and without each.
     has_singles: bool,
 }
 
-/// Is given a moment, an image of it that is on the disk, and words for it.
+/// A check of an image that is on the disk; its arguments are the moment, the number of the image, and a description.
 type Check<'c> = dyn FnMut(&Moment, usize, &str) + 'c;
 
 impl Cuts {
@@ -49,12 +49,12 @@ impl Cuts {
         images
     }
 
-    /// Calls `check` with each image that was not seen yet, once it is on the disk.
-    fn each(&mut self, stage: &Stage, moments: &[Moment], check: &mut Check<'_>) {
+    /// Puts each new image on the disk, and calls `check`.
+    fn each(&mut self, prepared: &Prepared, moments: &[Moment], check: &mut Check<'_>) {
         for (index, moment) in moments.iter().enumerate() {
             for (kind, image) in self.images(moment) {
                 if self.seen.insert((image.hash(), moment.acknowledged, moment.begun)) {
-                    stage.disk.restore(&image);
+                    prepared.disk.restore(&image);
                     check(moment, self.seen.len(), &format!("moment {index}, {}, {kind}", moment.what));
                 }
             }
@@ -62,7 +62,7 @@ impl Cuts {
     }
 }
 
-/// How many random images are made of each moment.
+/// Returns the number of random images of each moment.
 fn samples(scenario: &Scenario, level: Durability) -> usize {
     match (scenario.effort, level) {
         _ if is_exhaustive() => 400,
@@ -73,85 +73,85 @@ fn samples(scenario: &Scenario, level: Durability) -> usize {
     }
 }
 
-/// Takes the steps, and returns the moments of that at which the power may be cut.
-fn record(stage: &Stage, level: Durability) -> Vec<Moment> {
-    stage.reset();
-    stage.disk.restart(0, 0);
-    let actor = stage.actor(level, stage.disk.files());
-    for (number, step) in (1..).zip(stage.scenario.steps) {
-        stage.disk.begin(number);
-        step(&actor).unwrap_or_else(|error| panic!("{level:?}, step {number}: {error}"));
-        stage.disk.acknowledge(number);
+/// Takes the steps, and returns the moments at which the power may be cut.
+fn record(prepared: &Prepared, level: Durability) -> Vec<Moment> {
+    prepared.reset();
+    prepared.disk.restart(0, 0);
+    let program = prepared.program(level, prepared.disk.files());
+    for (number, step) in (1..).zip(prepared.scenario.steps) {
+        prepared.disk.begin(number);
+        step(&program).unwrap_or_else(|error| panic!("{level:?}, step {number}: {error}"));
+        prepared.disk.acknowledge(number);
     }
-    let moments = stage.disk.moments("at the end");
-    drop(actor);
+    let moments = prepared.disk.moments("at the end");
+    drop(program);
     moments
 }
 
-/// Recovers with what a death or a power cut has left, and returns the moments of that.
-fn recover(stage: &Stage, what: &str) -> Vec<Moment> {
-    let actor = stage.world.actor_with(Durability::Full, stage.disk.files());
-    actor.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
-    let moments = stage.disk.moments("after recovery");
-    drop(actor);
+/// Recovers after a death or a power cut, and returns the moments of the recovery.
+fn recover(prepared: &Prepared, what: &str) -> Vec<Moment> {
+    let program = prepared.world.program_with(Durability::Full, prepared.disk.files());
+    program.recover().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let moments = prepared.disk.moments("after recovery");
+    drop(program);
     moments
 }
 
-/// What may be there after the power was cut.
-fn may_be(stage: &Stage, moment: &Moment, level: Durability) -> May {
+/// Returns the expected result of a power cut.
+fn expected(prepared: &Prepared, moment: &Moment, level: Durability) -> Expected {
     let number = |number: u64| usize::try_from(number).expect("small");
-    May {
-        be_mixed: level == Durability::None,
-        be_after_a_death: true,
-        be_torn: stage.scenario.is_volatile,
-        ..May::be(&(number(moment.acknowledged)..=number(moment.begun)).collect())
+    Expected {
+        may_be_mixed: level == Durability::None,
+        is_after_a_death: true,
+        may_lose_staged: prepared.scenario.is_volatile,
+        ..Expected::one_of(&(number(moment.acknowledged)..=number(moment.begun)).collect())
     }
 }
 
-/// Reports whether the power is cut at every moment. Otherwise the moments take turns: it is cut at one of three.
+/// Reports whether the power is cut at each moment, and not only at those that [`is_tried`] picks.
 fn is_whole(scenario: &Scenario, level: Durability, has_other_moments: bool) -> bool {
     let is_long = scenario.log_size < LOG_SIZE;
     is_long || scenario.effort == Effort::Full || level == Durability::Log && has_other_moments
 }
 
-/// Cuts the power at each call of the steps. Most scenarios differ little between full durability, which is the first
-/// level, and the others.
+/// Cuts the power at each call of the steps. In most scenarios the other levels differ little from full durability, which is
+/// the first level.
 pub fn power_is_cut(name: &str, scenario: &Scenario) {
-    let stage = Stage::new(scenario);
+    let prepared = Prepared::new(scenario);
     let mut at_first = None;
     let counts = at_each_level(|level| {
-        let mut moments = record(&stage, level);
+        let mut moments = record(&prepared, level);
         let has_other_moments = *at_first.get_or_insert(moments.len()) != moments.len();
         if !is_whole(scenario, level, has_other_moments) {
             let mut at = 0..;
             moments.retain(|_| at.next().is_some_and(|at| is_tried(at, level, false)));
         }
         let mut cuts = Cuts::new(scenario, samples(scenario, level));
-        cuts.each(&stage, &moments, &mut |moment, number, what| {
-            stage.check(&may_be(&stage, moment, level), number, &format!("{level:?}, {what}"));
+        cuts.each(&prepared, &moments, &mut |moment, number, what| {
+            prepared.check(&expected(&prepared, moment, level), number, &format!("{level:?}, {what}"));
         });
         cuts.seen.len()
     });
     tell(name, "power cuts", &counts);
 }
 
-/// Cuts the power at each call of the steps, and again at each call of the recovery from that.
+/// Cuts the power at each call of the steps, and again at each call of the recovery.
 pub fn power_is_cut_in_recovery(name: &str, scenario: &Scenario) {
-    let stage = Stage::new(scenario);
+    let prepared = Prepared::new(scenario);
     let (mut recoveries, mut images) = (0, 0);
     for level in [Durability::Full, Durability::Log].into_iter().take(if is_exhaustive() { 2 } else { 1 }) {
-        let moments = record(&stage, level);
+        let moments = record(&prepared, level);
         let mut outer = Cuts::new(scenario, samples(scenario, Durability::Full) / 6);
-        outer.each(&stage, &moments, &mut |moment, _, what| {
-            stage.disk.restart(moment.acknowledged, moment.begun);
-            let inner_moments = recover(&stage, what);
-            // Less is no more than a look.
+        outer.each(&prepared, &moments, &mut |moment, _, what| {
+            prepared.disk.restart(moment.acknowledged, moment.begun);
+            let inner_moments = recover(&prepared, what);
+            // A recovery with fewer calls has found nothing to do.
             if inner_moments.len() > 20 {
                 recoveries += 1;
                 let mut inner = Cuts::new(scenario, samples(scenario, Durability::Full) / 6);
-                inner.each(&stage, &inner_moments, &mut |moment, number, inner| {
-                    let may = may_be(&stage, moment, level);
-                    stage.check(&may, number, &format!("{level:?}, {what}: {inner}"));
+                inner.each(&prepared, &inner_moments, &mut |moment, number, inner| {
+                    let expected = expected(&prepared, moment, level);
+                    prepared.check(&expected, number, &format!("{level:?}, {what}: {inner}"));
                 });
                 images += inner.seen.len();
             }
@@ -161,13 +161,13 @@ pub fn power_is_cut_in_recovery(name: &str, scenario: &Scenario) {
     println!("{name}: {recoveries} recoveries, {images} images of the disk");
 }
 
-/// Recovers after a death at a moment, and returns the moments of that.
-fn recover_after(stage: &Stage, moment: &Moment, what: &str) -> Vec<Moment> {
-    stage.disk.resume(moment);
-    let mut moments = recover(stage, what);
-    // Somebody may have seen it by now.
-    let texts = stage.texts(what);
-    let found = stage.states.iter().position(|state| state.texts == texts);
+/// Recovers after a death at a moment, and returns the moments of the recovery.
+fn recover_after(prepared: &Prepared, moment: &Moment, what: &str) -> Vec<Moment> {
+    prepared.disk.resume(moment);
+    let mut moments = recover(prepared, what);
+    // Another program may have read this state by now, so a power cut must not lose it.
+    let texts = prepared.texts(what);
+    let found = prepared.states.iter().position(|state| state.texts == texts);
     let found =
         u64::try_from(found.unwrap_or_else(|| panic!("{what}: half of a commit: {texts:?}"))).expect("small");
     let last = moments.last_mut().expect("one");
@@ -175,24 +175,24 @@ fn recover_after(stage: &Stage, moment: &Moment, what: &str) -> Vec<Moment> {
     moments
 }
 
-/// Has the process die at each call of the steps, and then the one that recovers; and cuts the power after that.
+/// Lets the process die at each call of the steps, and the next program at some calls of its recovery. Then cuts the power.
 pub fn power_is_cut_after_recovery(name: &str, scenario: &Scenario) {
-    let stage = Stage::new(scenario);
+    let prepared = Prepared::new(scenario);
     let level = Durability::Full;
     let mut cuts = Cuts::new(scenario, samples(scenario, level));
     let mut recoveries = 0;
-    for (index, moment) in record(&stage, level).iter().enumerate() {
+    for (index, moment) in record(&prepared, level).iter().enumerate() {
         let what = format!("death at moment {index}, {}", moment.what);
-        let first = recover_after(&stage, moment, &what);
+        let first = recover_after(&prepared, moment, &what);
         let mut ends = vec![first.last().expect("one").clone()];
-        let deaths = first.iter().enumerate().filter(|(index, _)| is_exhaustive() || index % 9 == 4);
+        let deaths = first.iter().enumerate().filter(|(index, _)| is_exhaustive() || index % 27 == 13);
         for (inner, moment) in deaths.filter(|_| first.len() > 20) {
             let what = format!("{what}; then at moment {inner}, {}", moment.what);
-            ends.extend(recover_after(&stage, moment, &what).pop());
+            ends.extend(recover_after(&prepared, moment, &what).pop());
         }
         recoveries += ends.len();
-        cuts.each(&stage, &ends, &mut |moment, number, inner| {
-            stage.check(&may_be(&stage, moment, level), number, &format!("{what}; {inner}"));
+        cuts.each(&prepared, &ends, &mut |moment, number, inner| {
+            prepared.check(&expected(&prepared, moment, level), number, &format!("{what}; {inner}"));
         });
     }
     println!("{name}: {recoveries} recoveries after deaths, {} images of the disk", cuts.seen.len());

@@ -1,23 +1,24 @@
-//! A scenario: what is prepared, what is done, and which states may be found afterwards. The adversaries play it, and
-//! disturb it (see `adversaries`).
+//! A scenario: its preparation, its steps, and the states before and after each step. The adversaries play it and disturb it
+//! (see `adversaries`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cms::{Error, Result};
 
-use super::world::{Actor, World};
+use super::program::Program;
+use super::world::World;
 
-/// How much of a log is kept if nothing is said of it, as by default.
+/// The default limits of a log.
 pub const LOG_SIZE: u64 = 4 << 20;
 
-/// The text of each package there is.
+/// The text of each package.
 pub type Texts = BTreeMap<String, String>;
 
-/// What may be found.
+/// A state of the store between two steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     pub texts: Texts,
-    /// The texts once all that is staged is committed; the same if nothing is staged.
+    /// The texts after a commit of all staged changes; equal to `texts` if there are none.
     pub staged: Texts,
 }
 
@@ -26,7 +27,7 @@ impl State {
         Self::from(texts(packages))
     }
 
-    /// The same with changes staged that lead to these texts.
+    /// Adds staged changes that lead to these texts.
     pub fn staged(self, packages: &[(&str, &str)]) -> Self {
         Self { staged: texts(packages), ..self }
     }
@@ -46,48 +47,48 @@ pub fn texts(packages: &[(&str, &str)]) -> Texts {
     packages.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
-/// One call of the library, or an act of somebody else. It leads from one state to the next.
-pub type Step = fn(&Actor<'_>) -> Result<()>;
+/// A call of the library, or an action of another program. It leads from one state to the next.
+pub type Step = fn(&Program<'_>) -> Result<()>;
 
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub packages: fn() -> Texts,
-    /// Makes the rest of what there is before the steps. Nothing disturbs it, and it is durable.
+    /// Makes the other files of the first state, undisturbed and durably.
     pub prepare: fn(&World),
     pub steps: &'static [Step],
-    /// The state before the steps, and that after each.
+    /// The state before the steps, and the state after each.
     pub states: fn() -> Vec<State>,
     pub log_size: u64,
-    /// Whether each step leads to its state whatever became of those before: then the same store goes on after a failure.
+    /// Whether each step leads to its state from any earlier one: then the same store goes on after a failure.
     pub goes_on: bool,
-    /// Whether somebody writes packages without the log: the log then holds changes by hand.
+    /// Whether packages are written without the log, so that it has records of changes by hand.
     pub is_edited: bool,
-    /// Whether the steps finish what a death has left: until then texts may be older than any state, and no program has the
-    /// store open beside it, which would finish that itself.
+    /// Whether the steps recover from a death. Before that, texts may be older than any state. No other program has the store
+    /// open, because it would recover itself.
     pub recovers: bool,
-    /// What a death or a power cut may leave besides.
+    /// A state that only a death or a power cut may leave.
     pub after_a_death: Option<fn() -> State>,
-    /// Whether the changes that are staged need not survive a power cut: they are synced when they are committed.
+    /// Whether staged changes may be lost in a power cut: they are synced only with their commit.
     pub is_volatile: bool,
-    /// Whether a log may be gone that texts are behind: then `cms repair` has to be run after a death.
+    /// Whether a log that texts are behind may be lost: then `cms repair` is needed after a death.
     pub needs_repair: bool,
-    /// What is done in place of committing what is staged, after every other run.
+    /// Checks that replace the commit of the staged changes after every other run.
     pub overtake: Option<fn(&World, &State, &str)>,
-    /// How much is tried.
+    /// The number of faults and of images of the disk.
     pub effort: Effort,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// Every error at full durability, and many images of the disk.
+    /// All errors at full durability, and many images of the disk.
     Full,
-    /// Every error at full durability.
+    /// All errors at full durability.
     Errors,
-    /// Each call with one of the errors.
+    /// One error for each call.
     Sample,
 }
 
-/// What the others differ from.
+/// The default values of a scenario.
 pub const PLAIN: Scenario = Scenario {
     packages: Texts::new,
     prepare: |_| (),
@@ -104,48 +105,48 @@ pub const PLAIN: Scenario = Scenario {
     effort: Effort::Sample,
 };
 
-/// What was found, or may be: numbers of states.
+/// Numbers of states.
 pub type Numbers = BTreeSet<usize>;
 
-/// What became of the steps of a scenario.
+/// The result of the steps of a scenario.
 pub struct Played {
     pub may_be: Numbers,
     pub said: String,
-    /// What a program beside it reads that is older than what was acknowledged.
+    /// A key for which another program reads an older value than the acknowledged one.
     pub unseen: Option<String>,
 }
 
-/// What disturbs the steps, as far as it matters to what they may say.
+/// The kind of the disturbance; it decides which results the steps may return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// A call fails.
     Once,
-    /// Calls of a kind fail from some call on.
+    /// From one call on, calls of its kind fail.
     Stays,
     Death,
 }
 
 impl Scenario {
-    /// Takes the steps, and tells which states may be found by what they answer.
-    pub fn play(&self, actor: &Actor<'_>, states: &[State], trouble: Trouble) -> Played {
+    /// Takes the steps, and derives the expected states from their results.
+    pub fn play(&self, program: &Program<'_>, states: &[State], trouble: Trouble) -> Played {
         let mut may_be = Numbers::from([0]);
         let mut said = Vec::new();
         let (mut is_whole, mut unseen) = (true, None);
         for (number, step) in (1..).zip(self.steps) {
-            let outcome = step(actor);
+            let outcome = step(program);
             said.push(format!("{outcome:?}"));
             match &outcome {
                 Ok(()) => {
                     may_be = [number].into();
-                    unseen = unseen.or_else(|| actor.misses(&states[number]));
+                    unseen = unseen.or_else(|| program.misses(&states[number]));
                 }
-                // It is made, or nobody can tell.
+                // The transaction is made, or may be made.
                 Err(Error::NotDurable { .. } | Error::Unfinished { .. }) => drop(may_be.insert(number)),
-                // The texts are in place, and what is staged could not be cut: the next program does that.
-                Err(Error::Io { path, .. }) if actor.is_staged(path) => drop(may_be.insert(number)),
+                // The texts are in place, but the staged changes could not be removed: the next program removes them.
+                Err(Error::Io { path, .. }) if program.is_staged(path) => drop(may_be.insert(number)),
                 Err(_) if trouble == Trouble::Death => drop(may_be.insert(number)),
                 Err(Error::Damaged { .. }) => {}
-                // With one call that fails there is one step that fails, but for a log that refuses the next.
+                // If one call fails, only one step fails, unless the log is damaged and refuses the next.
                 Err(error) => assert!(is_whole || trouble == Trouble::Stays, "{error}: {said:?}"),
             }
             is_whole &= outcome.is_ok();
