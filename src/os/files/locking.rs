@@ -101,9 +101,9 @@ impl Files {
             if self.lock_unchecked(&open, Instant::now(), PAUSES)? != Wait::Held {
                 continue;
             }
-            // A new file has one name, which another program takes only by removing it.
+            // Another program can take its name only by removing it. It may have more names: of a backup, for example.
             let found = open.file.metadata()?;
-            if found.nlink() == 1 {
+            if found.nlink() > 0 {
                 return Ok((open, found));
             }
         }
