@@ -16,8 +16,19 @@ pub const MAX_VALUE: usize = (4 << 20) - 1;
 /// ```
 #[must_use]
 pub fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    !name.is_empty() && name.iter().all(|byte| IN_NAME[usize::from(*byte)])
 }
+
+/// The bytes allowed in a name.
+pub(crate) const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
+        byte += 1;
+    }
+    table
+};
 
 /// Reports whether `name` may be used in a `package` line of a file: a [name](is_name) that may also hold `-`.
 #[must_use]

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::bytes;
 use crate::error::parse::{ParseError, Reason};
-use crate::model::name::is_blank;
+use crate::model::name::{IN_NAME, is_blank};
 
 /// A word: its span in the text, quotes included, and its value.
 #[derive(Debug, Clone)]
@@ -86,17 +86,6 @@ const PLAIN: [bool; 256] = {
     table
 };
 
-/// The bytes allowed in a name.
-const NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
-        byte += 1;
-    }
-    table
-};
-
 /// A line that is `option NAME 'VALUE'` or `list NAME 'VALUE'` and nothing else.
 pub(crate) struct PlainLine {
     pub is_list: bool,
@@ -146,6 +135,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Starts the next logical line. `Ok(false)` at the end of the text.
+    #[cfg_attr(cms_speed, optimize(speed))]
     pub fn next_line(&mut self) -> Result<bool, Fault> {
         self.line_start = self.next_line;
         self.pos = self.next_line;
@@ -163,6 +153,7 @@ impl<'s> Lexer<'s> {
     /// Reads the next line in one step if it has the plain form that nearly all lines have. Otherwise returns `None`
     /// and reads nothing; then read the line word by word.
     #[inline]
+    #[cfg_attr(cms_speed, optimize(speed))]
     pub fn plain_line(&mut self) -> Option<PlainLine> {
         let start = self.next_line;
         let text = self.source.get(start..)?;
@@ -174,7 +165,7 @@ impl<'s> Lexer<'s> {
             _ => return None,
         };
         let mut end = keyword;
-        while line.get(end).is_some_and(|byte| NAME[usize::from(*byte)]) {
+        while line.get(end).is_some_and(|byte| IN_NAME[usize::from(*byte)]) {
             end += 1;
         }
         let [b' ', b'\'', body @ ..] = line.get(end..)? else { return None };
@@ -195,6 +186,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Appends the next physical line to the logical one. `Ok(false)` if there is none.
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn extend(&mut self) -> Result<bool, Fault> {
         if self.next_line >= self.source.len() {
             self.ran_out = true;
@@ -243,6 +235,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads the next word of the logical line, which is empty if there is none.
+    #[cfg_attr(cms_speed, optimize(speed))]
     pub fn word(&mut self) -> Result<Word<'s>, Fault> {
         self.skip_blanks();
         let start = self.pos;

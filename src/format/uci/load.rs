@@ -152,6 +152,7 @@ impl Loader {
         outcome
     }
 
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn read_all(&mut self, source: &[u8], options: &ParseOptions<'_>) -> Result<Vec<ParseError>> {
         let mut statements = Statements::new(source, options.dialect, options.strict);
         let mut errors = Vec::new();
@@ -180,6 +181,7 @@ impl Loader {
     }
 
     /// Reads one statement and applies it to the package; `false` at the end of the text.
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn step(
         &mut self,
         source: &[u8],
@@ -293,6 +295,7 @@ impl Loader {
 
     /// As [`Loader::option`], for a line of the plain form.
     #[inline]
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn plain(&mut self, source: &[u8], line: &PlainLine) -> Result<()> {
         if line.value.is_empty() && !line.is_list {
             return Ok(());
@@ -305,6 +308,7 @@ impl Loader {
 
     /// Sets an option of a section, or appends an item to it; `piece` is its name if that is a slice of the text.
     #[inline]
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn enter(
         &mut self,
         section: SectionId,

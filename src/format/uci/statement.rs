@@ -90,6 +90,7 @@ impl<'s> Statements<'s> {
 
     /// As [`Statements::next`], for callers that read plain lines by themselves.
     #[inline]
+    #[cfg_attr(cms_speed, optimize(speed))]
     pub fn read(&mut self, opened: Opened) -> Result<Option<Read<'s>>, Fault> {
         loop {
             if !self.in_line {
@@ -126,6 +127,7 @@ impl<'s> Statements<'s> {
         Statement { command, first, second, range, line: self.lexer.line() }
     }
 
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn statement(&mut self, cursor: usize, opened: Opened) -> Result<Statement<'s>, Fault> {
         let start = self.lexer.pos();
         let command = match self.lexer.keyword() {

@@ -164,6 +164,7 @@ impl Package {
         Slot::List(u32::try_from(self.lists.len() - 1).expect("fewer lists than bytes"))
     }
 
+    #[cfg_attr(cms_speed, optimize(speed))]
     pub(super) fn push_slot(&mut self, section: SectionId, name: Span, value: Slot) {
         let Self { sections, text, loading, .. } = self;
         let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
