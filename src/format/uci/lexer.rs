@@ -96,6 +96,13 @@ pub(crate) struct PlainLine {
     pub value: Range<usize>,
 }
 
+/// A line that is `config TYPE 'NAME'` or `config TYPE` and nothing else.
+pub(crate) struct PlainSection {
+    pub section_type: Range<usize>,
+    /// Without its quotes; empty if there is none.
+    pub name: Range<usize>,
+}
+
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s [u8]) -> Self {
         let nul = bytes::find(0, source).unwrap_or(source.len());
@@ -157,17 +164,17 @@ impl<'s> Lexer<'s> {
     pub fn plain_line(&mut self) -> Option<PlainLine> {
         let start = self.next_line;
         let text = self.source.get(start..)?;
-        let indent = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let mut indent = 0;
+        while matches!(text.get(indent), Some(b' ' | b'\t')) {
+            indent += 1;
+        }
         let line = &text[indent..];
         let (is_list, keyword) = match line {
             [b'o', b'p', b't', b'i', b'o', b'n', b' ', ..] => (false, 7),
             [b'l', b'i', b's', b't', b' ', ..] => (true, 5),
             _ => return None,
         };
-        let mut end = keyword;
-        while line.get(end).is_some_and(|byte| IN_NAME[usize::from(*byte)]) {
-            end += 1;
-        }
+        let end = behind_name(line, keyword);
         let [b' ', b'\'', body @ ..] = line.get(end..)? else { return None };
         let close = bytes::find_either(b'\'', b'\n', body)?;
         let [b'\'', b'\n', ..] = body[close..] else { return None };
@@ -177,12 +184,52 @@ impl<'s> Lexer<'s> {
         if end == keyword || self.nul < next {
             return None;
         }
+        self.take(start, next);
+        Some(PlainLine { is_list, start: base, name: name..base + end, value: value..value + close })
+    }
+
+    /// As [`Lexer::plain_line`], for a line that opens a section, and empty lines before it.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    pub fn plain_section(&mut self) -> Option<PlainSection> {
+        let mut start = self.next_line;
+        while self.source.get(start) == Some(&b'\n') {
+            start += 1;
+        }
+        let line = self.source.get(start..)?;
+        let [b'c', b'o', b'n', b'f', b'i', b'g', b' ', ..] = line else { return None };
+        let mut end = behind_name(line, 7);
+        // Many types have a hyphen.
+        while line.get(end) == Some(&b'-') {
+            end = behind_name(line, end + 1);
+        }
+        let (name, len) = match line.get(end..)? {
+            [b'\n', ..] => (end..end, end + 1),
+            [b' ', b'\'', ..] => {
+                let close = behind_name(line, end + 2);
+                let [b'\'', b'\n', ..] = line.get(close..)? else { return None };
+                (end + 2..close, close + 2)
+            }
+            _ => return None,
+        };
+        // The general way reads an empty name, and refuses a missing type.
+        if end == 7 || name.is_empty() && len > end + 1 || self.nul < start + len {
+            return None;
+        }
+        self.take(start, start + len);
+        Some(PlainSection {
+            section_type: start + 7..start + end,
+            name: start + name.start..start + name.end,
+        })
+    }
+
+    /// Moves behind a line that was read in one step.
+    #[inline(always)]
+    fn take(&mut self, start: usize, next: usize) {
         self.line_start = start;
         self.next_line = next;
         self.pos = next;
         self.end = next;
         self.removed = 0;
-        Some(PlainLine { is_list, start: base, name: name..base + end, value: value..value + close })
     }
 
     /// Appends the next physical line to the logical one. `Ok(false)` if there is none.
@@ -389,6 +436,15 @@ impl<'s> Lexer<'s> {
         self.extend()?;
         Ok(())
     }
+}
+
+/// Returns the end of the bytes of a name that start at `at`.
+#[inline(always)]
+fn behind_name(line: &[u8], mut at: usize) -> usize {
+    while at < line.len() && IN_NAME[usize::from(line[at])] {
+        at += 1;
+    }
+    at
 }
 
 #[cfg(test)]

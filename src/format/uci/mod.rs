@@ -40,7 +40,7 @@ pub(crate) use print::push_escaped;
 pub use print::{print, print_section, quoted};
 pub use render::render;
 pub(crate) use render::rewrite;
-pub(crate) use statement::{Command, Opened, Read, Statement, Statements};
+pub(crate) use statement::{Command, Opened, Statement, Statements};
 pub use tidy::tidy;
 pub use words::{Words, words};
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::lexer::{Fault, Lexer, PlainLine, Word};
+use super::lexer::{Fault, Lexer, PlainLine, PlainSection, Word};
 use crate::error::parse::Reason;
 use crate::model::dialect::Dialect;
 use crate::model::name;
@@ -116,6 +116,18 @@ impl<'s> Statements<'s> {
             }
             return self.statement(cursor, opened).map(|statement| Some(Read::Statement(statement)));
         }
+    }
+
+    /// Reads the next line if it has the plain form of an option in a section, and otherwise nothing.
+    #[inline(always)]
+    pub fn plain_option(&mut self) -> Option<PlainLine> {
+        if self.in_line { None } else { self.lexer.plain_line() }
+    }
+
+    /// Reads the next line if it has the plain form of one that opens a section, and otherwise nothing.
+    #[inline(always)]
+    pub fn plain_section(&mut self) -> Option<PlainSection> {
+        if self.in_line { None } else { self.lexer.plain_section() }
     }
 
     fn plain(&self, line: PlainLine) -> Statement<'s> {

@@ -8,7 +8,7 @@ use super::content::{Content, Head, Sections, check, check_name};
 use super::encode::{self, Version, parts_for};
 use super::new_index::NewIndex;
 use crate::error::{Error, Result};
-use crate::map::layout::block::{Block, SectionBlock, Split};
+use crate::map::layout::block::{Block, SectionBlock, Split, same};
 use crate::map::layout::format::{
     At, BUCKET, HEADER, INDEX, KIND_BITS, LEAF_MAX, PART, SECTION, SPLIT_ABOVE, Seq,
 };
@@ -143,7 +143,7 @@ impl<'c> Builder<'c> {
     /// As [`Builder::name`], for the option at `index` of a section.
     #[inline]
     pub(super) fn option_name(&mut self, index: usize, name: &'c [u8]) -> Result<At> {
-        if let Some((_, at)) = self.before.get(index).filter(|(before, _)| *before == name) {
+        if let Some((_, at)) = self.before.get(index).filter(|(before, _)| same(before, name)) {
             return Ok(*at);
         }
         let at = self.name(name)?;
@@ -166,7 +166,7 @@ impl<'c> Builder<'c> {
     }
 
     /// Starts the key of a section, and returns its hash.
-    pub(super) fn start_key(&mut self, section: &[u8]) -> u64 {
+    fn start_key(&mut self, section: &[u8]) -> u64 {
         self.key.clear();
         for part in [self.package, b".", section] {
             self.key.extend_from_slice(part);
@@ -298,11 +298,6 @@ impl<'c> Builder<'c> {
         self.enter_section(hash, at, section_type);
         self.entries.extend(records.iter().map(|(hash, place)| (*hash, at.0 + place)));
         Ok(())
-    }
-
-    /// Returns the key of the section that was started last, with a dot behind it.
-    pub(super) fn key(&self) -> &[u8] {
-        &self.key
     }
 
     pub(super) fn version(&self) -> Version {

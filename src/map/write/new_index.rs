@@ -3,7 +3,7 @@
 
 use crate::map::layout::format::{BUCKET, FIRST_SLOT, MAX_OVERFLOW, OVERFLOW, SLOTS};
 use crate::map::layout::index::{Index, SlotId, preferred, tag};
-use crate::map::layout::simd::prefetch;
+use crate::map::layout::simd::{equal_u8, prefetch};
 
 /// How many entries ahead the index is fetched while it is filled: enough to hide the memory behind the work.
 const AHEAD: usize = 12;
@@ -81,6 +81,7 @@ impl NewIndex {
 }
 
 /// As [`Index::claim`] with [`Index::publish`].
+#[cfg_attr(cms_speed, optimize(speed))]
 fn enter(lines: &mut [[u8; BUCKET]], index: Index, hash: u64, word: u32) -> Option<SlotId> {
     let (mut bucket, slot) = (index.home(hash), preferred(hash));
     let line = lines.get_mut(bucket as usize)?;
@@ -89,8 +90,10 @@ fn enter(lines: &mut [[u8; BUCKET]], index: Index, hash: u64, word: u32) -> Opti
     }
     for _ in 0..=MAX_OVERFLOW {
         let line = lines.get_mut(bucket as usize)?;
-        if let Some(slot) = (0..).zip(&line[..SLOTS]).find(|(_, tag)| **tag == 0).map(|(slot, _)| slot) {
-            return Some(take(line, bucket, slot, hash, word));
+        let tags: &[u8; 16] = line.first_chunk()?;
+        let free = equal_u8(tags, 0) & ((1 << SLOTS) - 1);
+        if free != 0 {
+            return Some(take(line, bucket, free.trailing_zeros(), hash, word));
         }
         line[OVERFLOW * 4..][..4].copy_from_slice(&1_u32.to_le_bytes());
         bucket = index.after(bucket);

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use super::build::{Builder, Image, Making};
 use super::content::check_name;
 use crate::error::{Error, Result, memory};
-use crate::format::uci::{Command, Opened, Read, Statement, Statements, Word};
-use crate::map::layout::block::block_checksum;
+use crate::format::uci::{Command, Opened, Statement, Statements, Word};
+use crate::map::layout::block::{block_checksum, same};
 use crate::map::layout::format::{
     At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, KIND_BITS, R_LEN, R_VALUE, S_COUNT, S_FLAGS, S_NAME,
     S_NAME_LEN, SECTION, SPLIT_ABOVE, V_PREV, V_SEQ, V_TYPE, W_BACK, W_LEN, W_NAME, W_VALUE, WIDE,
@@ -76,8 +76,10 @@ struct OnePass<'c> {
     /// Its block, up to `used`.
     block: Vec<u8>,
     used: usize,
-    /// The key of the section with a dot behind it, up to `prefix`.
+    /// The name of the package with a dot behind it, up to `package`; then the name of the section with a dot behind
+    /// it, up to `prefix`.
     key: Vec<u8>,
+    package: usize,
     prefix: usize,
     /// Its options so far.
     count: usize,
@@ -112,7 +114,8 @@ impl<'c> OnePass<'c> {
             section_type: At(0),
             block: vec![0; 4096],
             used: 0,
-            key: Vec::new(),
+            key: [package, &b"."[..], &[0; 128]].concat(),
+            package: package.len() + 1,
             prefix: 0,
             count: 0,
             names: [At(0); SPLIT_ABOVE],
@@ -122,20 +125,26 @@ impl<'c> OnePass<'c> {
         })
     }
 
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn read_all(&mut self, text: &'c [u8], progress: Option<&dyn Fn(usize, usize)>) -> Step {
         let mut statements = Statements::new(text, Dialect::Cms, true);
         for number in 1_usize.. {
-            let opened = Opened { package: true, section: self.open };
-            match statements.read(opened) {
-                Ok(Some(Read::Plain(line))) => {
-                    if line.is_list || !line.value.is_empty() {
-                        self.option(&text[line.name], &text[line.value], line.is_list)?;
-                    }
+            if self.open
+                && let Some(line) = statements.plain_option()
+            {
+                if line.is_list || !line.value.is_empty() {
+                    self.option(&text[line.name], &text[line.value], line.is_list)?;
                 }
-                Ok(Some(Read::Statement(statement))) => self.statement(&statement)?,
-                Ok(None) => break,
-                // `build` reports the error.
-                Err(_) => return Err(Stop::Unusual),
+            } else if let Some(section) = statements.plain_section() {
+                self.end_section()?;
+                self.section(&text[section.section_type], &text[section.name])?;
+            } else {
+                match statements.next(Opened { package: true, section: self.open }) {
+                    Ok(Some(statement)) => self.statement(&statement)?,
+                    Ok(None) => break,
+                    // `build` reports the error.
+                    Err(_) => return Err(Stop::Unusual),
+                }
             }
             if number.is_multiple_of(REPORT)
                 && let Some(progress) = progress
@@ -166,6 +175,7 @@ impl<'c> OnePass<'c> {
     }
 
     /// Begins a section; without a name it is anonymous.
+    #[cfg_attr(cms_speed, optimize(speed))]
     fn section(&mut self, section_type: &'c [u8], given: &[u8]) -> Step {
         self.make_room()?;
         let generated = match given.is_empty() {
@@ -175,36 +185,37 @@ impl<'c> OnePass<'c> {
         let name = if given.is_empty() { generated.as_bytes() } else { given };
         check_name(name)?;
         self.section_type = self.builder.section_type(section_type)?;
-        self.section_hash = self.builder.start_key(name);
+        self.section_hash = self.hash(self.package, name);
         if !self.sections.insert(self.section_hash) {
             return Err(Stop::Unusual);
         }
-        self.key.clear();
-        self.key.extend_from_slice(self.builder.key());
-        self.prefix = self.key.len();
+        self.prefix = self.package + name.len() + 1;
+        self.key[self.prefix - 1] = b'.';
         (self.open, self.count, self.seen, self.list) = (true, 0, 0, None);
         self.used = behind_name(name.len());
         self.grow_block(self.used);
         let version = self.builder.version();
         let flags = if given.is_empty() { F_ANONYMOUS } else { 0 };
         let name_len = u16::try_from(name.len()).expect("checked before");
-        let block = &mut self.block;
-        let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
-        put(V_PREV, &version.prev.0.to_le_bytes());
-        put(V_SEQ, &version.seq.0.to_le_bytes());
-        put(V_TYPE, &self.section_type.0.to_le_bytes());
-        put(S_NAME_LEN, &name_len.to_le_bytes());
-        put(S_FLAGS, &flags.to_le_bytes());
-        put(S_NAME, name);
-        put(self.used - 1, &[0]);
-        put(S_NAME + name.len(), &[0]);
+        let block = &mut self.block[..self.used];
+        block[V_PREV..V_PREV + 4].copy_from_slice(&version.prev.0.to_le_bytes());
+        block[V_SEQ..V_SEQ + 4].copy_from_slice(&version.seq.0.to_le_bytes());
+        block[V_TYPE..V_TYPE + 4].copy_from_slice(&self.section_type.0.to_le_bytes());
+        block[S_NAME_LEN..S_NAME_LEN + 2].copy_from_slice(&name_len.to_le_bytes());
+        block[S_FLAGS..S_FLAGS + 2].copy_from_slice(&flags.to_le_bytes());
+        let (place, end) = block[S_NAME..].split_at_mut(name.len());
+        copy(place, name);
+        end.fill(0);
         Ok(())
     }
 
     /// Adds an option, or an item to the list that is open.
     #[cfg_attr(cms_speed, optimize(speed))]
     fn option(&mut self, name: &'c [u8], value: &'c [u8], is_list: bool) -> Step {
-        if is_list && let Some(list) = self.list.filter(|list| list.name == name) {
+        if is_list
+            && let Some(list) = self.list
+            && same(list.name, name)
+        {
             return self.item(list, value);
         }
         // The first item of a list is written as a string is.
@@ -218,7 +229,8 @@ impl<'c> OnePass<'c> {
         }
         let start = self.used;
         self.names[self.count] = id;
-        self.records[self.count] = (self.hash(name), u32::try_from(start / 2).unwrap_or(u32::MAX));
+        self.records[self.count] =
+            (self.hash(self.prefix, name), u32::try_from(start / 2).unwrap_or(u32::MAX));
         self.count += 1;
         self.list = is_list.then_some(OpenList { name, start, len });
         self.grow_block(start + W_VALUE + len + 1);
@@ -240,7 +252,7 @@ impl<'c> OnePass<'c> {
         };
         let record = &mut record[head..][..value.len() + 2];
         let (place, end) = record.split_at_mut(value.len());
-        place.copy_from_slice(value);
+        copy(place, value);
         end.copy_from_slice(&[0; 2]);
         self.used = even(start + head + len);
         Ok(())
@@ -255,14 +267,14 @@ impl<'c> OnePass<'c> {
         maybe && self.names[..self.count].iter().any(|other| other.0 == name.0)
     }
 
-    /// Hashes the key of an option.
+    /// Hashes the key of a section or option: its name is put into the key at `at`.
     #[inline(always)]
-    fn hash(&mut self, name: &[u8]) -> u64 {
-        let end = self.prefix + name.len();
-        if self.key.len() < end {
-            self.key.resize(end, 0);
+    fn hash(&mut self, at: usize, name: &[u8]) -> u64 {
+        let end = at + name.len();
+        if self.key.len() <= end {
+            self.key.resize(end * 2, 0);
         }
-        self.key[self.prefix..end].copy_from_slice(name);
+        copy(&mut self.key[at..end], name);
         hash(Kind::Key, self.builder.seed(), &self.key[..end])
     }
 
@@ -326,6 +338,23 @@ impl<'c> OnePass<'c> {
         }
         Ok(())
     }
+}
+
+/// Copies bytes to a place of the same length. Most have up to 48 bytes: a call would take longer.
+#[inline(always)]
+fn copy(place: &mut [u8], bytes: &[u8]) {
+    let len = bytes.len();
+    if !(8..=48).contains(&len) || place.len() != len {
+        return place.copy_from_slice(bytes);
+    }
+    let mut piece = |at: usize| place[at..at + 8].copy_from_slice(&bytes[at..at + 8]);
+    let mut at = 0;
+    while at + 8 < len {
+        piece(at);
+        at += 8;
+    }
+    // The last piece may overlap the one before.
+    piece(len - 8);
 }
 
 /// Returns the value of a word if it is a slice of the text.
