@@ -127,7 +127,15 @@ fn of_usual_texts_in_one_pass() {
         (0..sections).map(section).collect()
     };
     assert!(is_same(many(if cfg!(miri) { 3 } else { 1500 }, 10).as_bytes()));
-    assert!(is_same(many(2, 64).as_bytes()));
+    for options in [64, 65, if cfg!(miri) { 66 } else { 3000 }] {
+        assert!(is_same(many(2, options).as_bytes()), "{options}");
+    }
+    let large = many(1, 70);
+    assert!(is_same((large.clone() + "\tlist l 'a'\n\tlist l 'b'\nconfig anonymous\n").as_bytes()));
+    for twice in ["o0", "o63", "o64", "o69"] {
+        assert!(!is_same((large.clone() + &format!("\toption {twice} 'again'\n")).as_bytes()), "{twice}");
+    }
+    assert!(is_same(format!("{large}{}", large.replace("'s0'", "")).as_bytes()));
 }
 
 #[test]

@@ -218,9 +218,9 @@ impl<'c> Builder<'c> {
         Ok(())
     }
 
-    fn split<V: Content>(
+    pub(super) fn split<V: Content>(
         &mut self,
-        head: &Head<'c>,
+        head: &Head<'_>,
         section_type: At,
         options: &[(&[u8], At, V)],
     ) -> Result<()> {

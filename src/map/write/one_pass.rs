@@ -1,16 +1,18 @@
 //! Makes a map of UCI text in one pass: each line becomes a record at once, without a package in between.
 //!
-//! That works for texts as nearly all are. One with an error, a word of several parts, a section or an option that comes
-//! twice, or a section with so many options that it is split, is left to `build`, which also defines the result: both
-//! make the same bytes.
+//! That works for texts as nearly all are. One with an error, a word of several parts, or a section or an option that
+//! comes twice is left to `build`, which also defines the result: both make the same bytes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
 
 use super::build::{Builder, Image, Making};
-use super::content::check_name;
+use super::content::{Head, check_name};
 use crate::error::{Error, Result, memory};
 use crate::format::uci::{Command, Opened, Statement, Statements, Word};
-use crate::map::layout::block::{block_checksum, same};
+use crate::map::layout::block::{Record, block_checksum, same};
 use crate::map::layout::format::{
     At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, KIND_BITS, R_LEN, R_VALUE, S_COUNT, S_FLAGS, S_NAME,
     S_NAME_LEN, SECTION, SPLIT_ABOVE, V_PREV, V_SEQ, V_TYPE, W_BACK, W_LEN, W_NAME, W_VALUE, WIDE,
@@ -18,6 +20,7 @@ use crate::map::layout::format::{
 };
 use crate::map::layout::hash::{Kind, hash};
 use crate::model::dialect::Dialect;
+use crate::model::digest::u16_at;
 use crate::model::name::{MAX_VALUE, generated};
 use crate::model::package::MAX_TEXT;
 
@@ -83,11 +86,13 @@ struct OnePass<'c> {
     prefix: usize,
     /// Its options so far.
     count: usize,
-    names: [At; SPLIT_ABOVE],
+    names: Vec<(At, &'c [u8])>,
     /// For each the hash of its key, and where its record is in the block, in units of 2 bytes.
-    records: [(u64, u32); SPLIT_ABOVE],
+    records: Vec<(u64, u32)>,
     /// A bit for each name, which differs for most names.
     seen: u64,
+    /// Where the names are, if they are so many that the section is split.
+    many: HashSet<u32, FixedState>,
     /// The last option, if it is a list.
     list: Option<OpenList<'c>>,
 }
@@ -118,9 +123,10 @@ impl<'c> OnePass<'c> {
             package: package.len() + 1,
             prefix: 0,
             count: 0,
-            names: [At(0); SPLIT_ABOVE],
-            records: [(0, 0); SPLIT_ABOVE],
+            names: vec![(At(0), &[]); SPLIT_ABOVE],
+            records: vec![(0, 0); SPLIT_ABOVE],
             seen: 0,
+            many: HashSet::default(),
             list: None,
         })
     }
@@ -192,8 +198,10 @@ impl<'c> OnePass<'c> {
         self.prefix = self.package + name.len() + 1;
         self.key[self.prefix - 1] = b'.';
         (self.open, self.count, self.seen, self.list) = (true, 0, 0, None);
-        self.used = behind_name(name.len());
-        self.grow_block(self.used);
+        self.many.clear();
+        let used = behind_name(name.len());
+        self.grow_block(used)?;
+        self.used = used;
         let version = self.builder.version();
         let flags = if given.is_empty() { F_ANONYMOUS } else { 0 };
         let name_len = u16::try_from(name.len()).expect("checked before");
@@ -220,7 +228,7 @@ impl<'c> OnePass<'c> {
         }
         // The first item of a list is written as a string is.
         let len = value.len() + 1;
-        if self.count == SPLIT_ABOVE || len > MAX_VALUE {
+        if len > MAX_VALUE {
             return Err(Stop::Unusual);
         }
         let id = self.builder.option_name(self.count, name)?;
@@ -228,12 +236,16 @@ impl<'c> OnePass<'c> {
             return Err(Stop::Unusual);
         }
         let start = self.used;
-        self.names[self.count] = id;
+        if self.count == self.names.len() {
+            self.names.resize(self.count * 2, (At(0), &[]));
+            self.records.resize(self.count * 2, (0, 0));
+        }
+        self.names[self.count] = (id, name);
         self.records[self.count] =
             (self.hash(self.prefix, name), u32::try_from(start / 2).unwrap_or(u32::MAX));
         self.count += 1;
         self.list = is_list.then_some(OpenList { name, start, len });
-        self.grow_block(start + W_VALUE + len + 1);
+        self.grow_block(start + W_VALUE + len + 1)?;
         let record = &mut self.block[start..];
         let head = match narrow(id, start, len, is_list) {
             Some(head) => {
@@ -261,10 +273,20 @@ impl<'c> OnePass<'c> {
     /// Reports whether the section has an option of that name.
     #[inline(always)]
     fn is_double(&mut self, name: At) -> bool {
+        if self.count >= SPLIT_ABOVE {
+            return self.is_double_of_many(name);
+        }
         let bit = 1 << (name.0.wrapping_mul(0x9e37_79b9) >> 26);
         let maybe = self.seen & bit != 0;
         self.seen |= bit;
-        maybe && self.names[..self.count].iter().any(|other| other.0 == name.0)
+        maybe && self.names[..self.count].iter().any(|(other, _)| other.0 == name.0)
+    }
+
+    fn is_double_of_many(&mut self, name: At) -> bool {
+        if self.many.is_empty() {
+            self.many.extend(self.names[..self.count].iter().map(|(other, _)| other.0));
+        }
+        !self.many.insert(name.0)
     }
 
     /// Hashes the key of a section or option: its name is put into the key at `at`.
@@ -289,7 +311,7 @@ impl<'c> OnePass<'c> {
         if len > most {
             return Err(Stop::Unusual);
         }
-        self.grow_block(end + value.len() + 2);
+        self.grow_block(end + value.len() + 2)?;
         let (place, behind) = self.block[end..].split_at_mut(value.len());
         place.copy_from_slice(value);
         behind[..2].copy_from_slice(&[0; 2]);
@@ -310,6 +332,9 @@ impl<'c> OnePass<'c> {
         if !self.open {
             return Ok(());
         }
+        if self.count > SPLIT_ABOVE {
+            return self.end_large_section();
+        }
         let (block, count) = (&mut self.block[..self.used], self.count);
         let size = u32::try_from(self.used).expect("values were checked") << KIND_BITS | SECTION;
         block[B_SIZE..B_SIZE + 4].copy_from_slice(&size.to_le_bytes());
@@ -321,11 +346,35 @@ impl<'c> OnePass<'c> {
         Ok(())
     }
 
+    /// Splits the open section: its options are taken from the records that were written.
+    fn end_large_section(&mut self) -> Step {
+        let block = &self.block[..self.used];
+        let name_len = usize::from(u16_at(block, S_NAME_LEN));
+        let anonymous = u16_at(block, S_FLAGS) & F_ANONYMOUS != 0;
+        let head = Head { name: &block[S_NAME..S_NAME + name_len], section_type: &[], anonymous };
+        let written = self.names[..self.count].iter().zip(&self.records);
+        let option = |((id, name), (_, place)): (&(At, &'c [u8]), &(u64, u32))| {
+            let record = Record::at(block, At(*place).offset())?;
+            Some((*name, *id, record.value?))
+        };
+        let options: Vec<_> = written.map(option).collect::<Option<_>>().ok_or(Stop::Unusual)?;
+        self.builder.split(&head, self.section_type, &options)?;
+        Ok(())
+    }
+
     #[inline(always)]
-    fn grow_block(&mut self, len: usize) {
-        if self.block.len() < len {
-            self.block.resize(len * 2, 0);
-        }
+    fn grow_block(&mut self, len: usize) -> Result<()> {
+        if self.block.len() < len { self.make_block(len) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn make_block(&mut self, len: usize) -> Result<()> {
+        // The block, and its options and index if the section is large.
+        memory::check_available(len.saturating_mul(8))?;
+        let mut larger = vec![0; len * 2];
+        larger[..self.used].copy_from_slice(&self.block[..self.used]);
+        self.block = larger;
+        Ok(())
     }
 
     /// Checks that there is memory for the map to grow, before much of it is used.
