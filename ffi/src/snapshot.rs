@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use cms_core::Snapshot;
-use cms_core::map::{Answer, KeyText, MapValue};
+use cms_core::map::{Answer, Hot, KeyText, MapValue};
 
 use crate::handle::{
     bytes, check, cms_bytes, handle, key_text, reclaim, required, write_handle, write_result,
@@ -73,18 +73,45 @@ pub unsafe extern "C" fn cms_snapshot_get(
         // SAFETY: not NULL, C1.
         let open = unsafe { &*snapshot };
         // SAFETY: not NULL, C2.
-        match open.0.peek_text(unsafe { key_text(key) }) {
-            Answer::Found(string) => {
-                // SAFETY: not NULL, C5.
-                unsafe { value.write(cms_bytes::of(string)) };
-                return cms_status::CMS_OK;
-            }
-            Answer::Missing(key) => return missed(key),
-            Answer::Unknown => {}
+        let found = open.0.peek_hot(unsafe { key_text(key) });
+        if let Hot::Found(string) = found {
+            // SAFETY: not NULL, C5.
+            unsafe { value.write(cms_bytes::of(string)) };
+            return cms_status::CMS_OK;
         }
+        // SAFETY: C1, C2, C5.
+        return unsafe { get_from_index(snapshot, key, value, found == Hot::Absent) };
     }
     // SAFETY: C1, C2, C5.
     unsafe { get_guarded(snapshot, key, value) }
+}
+
+/// As `cms_snapshot_get`, where the key was not found in the table of found keys: `enter` says whether to add it.
+///
+/// # Safety
+///
+/// As for `cms_snapshot_get`; nothing is NULL.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(never)]
+unsafe fn get_from_index(
+    snapshot: *const cms_snapshot,
+    key: *const c_char,
+    value: *mut cms_bytes,
+    enter: bool,
+) -> cms_status {
+    // SAFETY: not NULL, C1.
+    let open = unsafe { &*snapshot };
+    // SAFETY: not NULL, C2.
+    match open.0.peek_text(unsafe { key_text(key) }, enter) {
+        Answer::Found(string) => {
+            // SAFETY: not NULL, C5.
+            unsafe { value.write(cms_bytes::of(string)) };
+            cms_status::CMS_OK
+        }
+        Answer::Missing(key) => missed(key),
+        // SAFETY: C1, C2, C5.
+        Answer::Unknown => unsafe { get_guarded(snapshot, key, value) },
+    }
 }
 
 /// The general case of `cms_snapshot_get`. It is a function of its own, so that the fast path needs no room on the

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use cms_core::log::Content;
-use cms_core::map::{Answer, MapValue};
+use cms_core::map::{Answer, Hot, MapValue};
 use cms_core::typed::{self, NotA};
 
 use crate::handle::{
@@ -36,14 +36,43 @@ pub unsafe extern "C" fn cms_get(
         // SAFETY: not NULL, C2.
         let text = unsafe { key_text(key) };
         // SAFETY: C3, C5.
-        match open.0.peek_text(text, |value| unsafe { put_value(value, buffer, size, len) }) {
-            Answer::Found(()) => return cms_status::CMS_OK,
-            Answer::Missing(key) => return missed(key),
-            Answer::Unknown => {}
+        let found = open.0.peek_hot(text, |value| unsafe { put_value(value, buffer, size, len) });
+        if let Hot::Found(()) = found {
+            return cms_status::CMS_OK;
         }
+        // SAFETY: C1, C2, C3, C5.
+        return unsafe { get_from_index(store, key, buffer, size, len, found == Hot::Absent) };
     }
     // SAFETY: C1, C2, C3, C5.
     unsafe { get_guarded(store, key, buffer, size, len) }
+}
+
+/// As `cms_get`, where the key was not found in the table of found keys: `enter` says whether to add it.
+///
+/// # Safety
+///
+/// As for `cms_get`; `store` and `key` are not NULL, and `buffer` has `size` bytes.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(never)]
+unsafe fn get_from_index(
+    store: *const cms_store,
+    key: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+    enter: bool,
+) -> cms_status {
+    // SAFETY: not NULL, C1.
+    let open = unsafe { &*store };
+    // SAFETY: not NULL, C2.
+    let text = unsafe { key_text(key) };
+    // SAFETY: C3, C5.
+    match open.0.peek_text(text, enter, |value| unsafe { put_value(value, buffer, size, len) }) {
+        Answer::Found(()) => cms_status::CMS_OK,
+        Answer::Missing(key) => missed(key),
+        // SAFETY: C1, C2, C3, C5.
+        Answer::Unknown => unsafe { get_guarded(store, key, buffer, size, len) },
+    }
 }
 
 /// The general case of `cms_get`. It is a function of its own, so that the fast path needs no room on the stack.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::live::Store;
-use crate::map::{Answer, FastKey, KeyPath, KeyText, Map, MapPackage, MapValue, Seq, Table};
+use crate::map::{Answer, FastKey, Hot, KeyPath, KeyText, Map, MapPackage, MapValue, ScannedKey, Seq, Table};
 use crate::model::package::{Key, Selector};
 
 /// All packages as one commit left them, whatever is committed later. It keeps the maps it has read in memory, so
@@ -102,10 +102,7 @@ impl Inner {
     /// that of the snapshot. A retired map has the commits until it was retired.
     #[inline(always)]
     fn is_complete(&self, map: &Map) -> bool {
-        if map.base().is_after(self.seq) {
-            return false;
-        }
-        !map.is_retired() || map.retired().is_none_or(|at| !self.seq.is_after(at))
+        map.is_complete(self.seq)
     }
 }
 
@@ -183,14 +180,28 @@ impl Snapshot {
         inner.find(&path)?.get(&path, Some(inner.seq))
     }
 
-    /// As [`Snapshot::peek`], of a key that ends with a NUL byte and has a string for a value; the fastest way to read
-    /// one.
+    /// Returns the value of a key that this process has found before: see [`Store::peek_hot`].
     #[inline(always)]
     #[must_use]
-    pub fn peek_text<'k>(&self, key: KeyText<'k>) -> Answer<'k, &[u8]> {
+    pub fn peek_hot(&self, key: KeyText<'_>) -> Hot<&[u8]> {
         let inner = &*self.inner;
-        let Some(key) = FastKey::of(key, inner.table.seed) else { return Answer::Unknown };
-        inner.find_fast(&key).map_or(Answer::Unknown, |map| map.fast(&key, Some(inner.seq)))
+        // Relaxed: as in `find`.
+        if inner.missing.load(Ordering::Relaxed) {
+            return Hot::Skipped;
+        }
+        inner.table.look_up_hot(key, Some(inner.seq))
+    }
+
+    /// As [`Snapshot::peek`], of a key that ends with a NUL byte and has a string for a value: see [`Store::peek_text`].
+    #[inline(always)]
+    #[must_use]
+    pub fn peek_text<'k>(&self, key: KeyText<'k>, enter: bool) -> Answer<'k, &[u8]> {
+        let inner = &*self.inner;
+        // Relaxed: as in `find`.
+        if inner.missing.load(Ordering::Relaxed) {
+            return Answer::Unknown;
+        }
+        inner.table.look_up_fast(key, Some(inner.seq), enter)
     }
 
     /// As [`Snapshot::peek_text`], of up to [`Snapshot::BATCH`] keys at once, so that their memory accesses overlap; a
@@ -203,7 +214,8 @@ impl Snapshot {
         let seq = Some(inner.seq);
         let mut found: [Option<(&Map, FastKey<'_>)>; Self::BATCH] = [const { None }; Self::BATCH];
         for (key, found) in keys.iter().zip(&mut found) {
-            let Some(key) = FastKey::of(*key, inner.table.seed) else { return false };
+            let key = ScannedKey::of(*key).and_then(|key| FastKey::of(key, inner.table.seed));
+            let Some(key) = key else { return false };
             let Some(map) = inner.find_fast(&key) else { return false };
             map.prefetch_fast_bucket(&key);
             *found = Some((map, key));
@@ -217,7 +229,7 @@ impl Snapshot {
         }
         found.iter().flatten().zip(values).all(|((map, key), value)| {
             match map.fast(key, seq) {
-                Answer::Found(bytes) => *value = Some(bytes),
+                Answer::Found(found) => *value = Some(found.value),
                 Answer::Missing(_) => *value = None,
                 Answer::Unknown => return false,
             }

@@ -9,6 +9,7 @@ use super::layout::format::{
 use super::layout::header::header_checksum;
 use super::layout::region::Region;
 use super::layout::source::Source;
+use super::read::fast::{Answer, FastKey, ScannedKey};
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::read::view::MapPackage;
@@ -129,6 +130,16 @@ fn look_up(map: &Map, section: &[u8], option: &[u8], seq: Option<Seq>) {
     map.prefetch_bucket(&path);
     map.prefetch_record(&path);
     let _ = map.get(&path, seq).map(|value| value.items().count());
+    // As C reads it.
+    let text = std::ffi::CString::new(key.as_slice()).ok();
+    let scanned = text.as_ref().and_then(|text| ScannedKey::of(text.as_c_str().into()));
+    if let Some(fast) = scanned.and_then(|key| FastKey::of(key, map.seed())) {
+        map.prefetch_fast_bucket(&fast);
+        map.prefetch_fast_record(&fast).into_iter().for_each(|record| map.prefetch_section(record));
+        if let Answer::Found(found) = map.fast(&fast, seq) {
+            let _ = found.value.iter().filter(|byte| **byte == 0).count();
+        }
+    }
     if let Some(placed) = map.place(&path) {
         let _ = (map.still(&placed), map.at_place(&placed).map(|value| value.items().count()));
     }

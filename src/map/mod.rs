@@ -35,8 +35,9 @@
 //! - M1. A published byte never changes. The bytes that do change: the slots and tags of the index and its overflow
 //!   marks, the header's words behind its fixed part, the control file's words. (`write::publish`, `layout::index`;
 //!   tested by `publishing_leads_to_the_map_the_new_text_would_give_and_snapshots_keep_the_old`.)
-//! - M2. A reader takes no lock, waits for nothing, allocates nothing on the way to a plain value, and writes to no
-//!   shared file. If any of them is killed, the others go on. (`read::lookup`; tested by `tests/it/stress.rs`.)
+//! - M2. A reader takes no lock, waits for nothing, allocates nothing on the way to a plain value but the table of found
+//!   keys, once, and writes to no shared file. If any of them is killed, the others go on. (`read::lookup`, `read::fast`,
+//!   `hot`; tested by `tests/it/stress.rs`.)
 //! - M3. Every offset read from a map is checked before it is used. A damaged map causes wrong results or none, but
 //!   no access outside the file. (`layout::region`, `read::lookup`; tested by `no_flipped_bit_harms_a_reader_...` and
 //!   `no_truncation_harms_a_reader`.)
@@ -45,7 +46,8 @@
 //!   `maps_grow_and_are_compacted_while_snapshots_keep_what_they_see`, `a_full_run_directory_...`.)
 //! - M5. In a process the open maps are one pointer; a read pins an epoch, loads it and checks whether the map is
 //!   retired. A snapshot counts a reference instead. The table behind the pointer may gain packages, in slots that
-//!   are set once, and changes in no other way. (`current`, `table`; tested by `c-examples/stress.c`,
+//!   are set once, and found keys, in entries with versions; it changes in no other way. (`current`, `table`, `hot`;
+//!   tested by `c-examples/stress.c`,
 //!   `tests/it/scale.rs`.)
 //! - M6. A snapshot sees just the commits up to its sequence, in every package. (`read::find`; tested as M1, and by
 //!   `tests/it/stress.rs`.)
@@ -60,7 +62,8 @@
 //! A slot is stored with release after its block was written, and loaded with acquire before the block is read. The
 //! number of a commit is stored with release after all its slots, and loaded with acquire by a snapshot before it
 //! reads any slot. These two also order the tags and overflow marks. `retired` is stored with release behind its
-//! sequence. Nothing else is shared.
+//! sequence. No other words are shared between processes; `current` and `hot_entry` explain those that the threads of a
+//! process share.
 //!
 //! `model` runs this code under loom, with each of these orderings and with weaker ones (`make loom`). Under Miri,
 //! `readers_beside_a_writer_...` shows that a reader reads no byte that a writer has not published (`make miri`).
@@ -71,6 +74,8 @@ mod directory;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hot;
+mod hot_entry;
 mod layout;
 mod lease;
 mod process;
@@ -85,13 +90,14 @@ pub(crate) use directory::control::{Control, Waiting};
 pub(crate) use directory::files::MapDirectory;
 pub(crate) use directory::kept::KeptSession;
 pub(crate) use directory::session::PublishSession;
+pub use hot::{Hot, hot_memory};
 pub(crate) use layout::format::{Seq, low};
 pub(crate) use layout::source::Source;
 pub use layout::value::{MapList, MapValue};
 pub(crate) use lease::{is_open_elsewhere, is_open_to_write};
 pub(crate) use process::id as process_id;
-pub(crate) use read::fast::FastKey;
 pub use read::fast::{Answer, KeyText};
+pub(crate) use read::fast::{FastKey, ScannedKey};
 pub(crate) use read::lookup::ValueLocation;
 pub(crate) use read::map::Map;
 pub use read::map::Usage;

@@ -19,7 +19,7 @@ use super::layout::format::{
 use super::layout::region::{Region, Weaken};
 use super::layout::source::Source;
 use super::layout::value::MapValue;
-use super::read::fast::{Answer, FastKey};
+use super::read::fast::{Answer, FastKey, ScannedKey};
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::write::build::{Image, Making, Slack, build};
@@ -30,6 +30,8 @@ use crate::model::digest::u32_at;
 use crate::model::package::Package;
 
 mod current;
+mod entry;
+mod slots;
 mod unpinned;
 
 /// How often a thread is preempted. A larger number finds the same failures in much more time.
@@ -150,9 +152,10 @@ impl Shared {
     /// Reads an option as a number; 0 if there is none. As programs in C read it: in the fast way, if that knows.
     fn get(&self, key: &[u8], seq: Option<Seq>) -> u32 {
         let text = std::ffi::CString::new(key).expect("no NUL byte");
-        let fast = FastKey::of(text.as_c_str().into(), self.map.seed()).expect("a key");
+        let scanned = ScannedKey::of(text.as_c_str().into()).expect("short");
+        let fast = FastKey::of(scanned, self.map.seed()).expect("a key");
         match self.map.fast(&fast, seq) {
-            Answer::Found(value) => String::from_utf8_lossy(value).parse().expect("a number"),
+            Answer::Found(found) => String::from_utf8_lossy(found.value).parse().expect("a number"),
             Answer::Missing(_) => 0,
             Answer::Unknown => self.get_slowly(key, seq),
         }

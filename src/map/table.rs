@@ -8,11 +8,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::hot::{Hot, HotKeys};
 use crate::map::directory::control::Control;
 use crate::map::layout::format::{Seq, low};
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::value::MapValue;
-use crate::map::read::fast::{Answer, FastKey, KeyText};
+use crate::map::read::fast::{Answer, FastKey, KeyText, ScannedKey};
 use crate::map::read::map::Map;
 use crate::map::read::path::{KeyPath, ShortName};
 
@@ -40,6 +41,8 @@ pub(crate) struct Table {
     short: Box<[OnceLock<Short>]>,
     /// The number of entries, for the thread that adds one.
     len: AtomicUsize,
+    /// The keys that were found in these maps.
+    hot: HotKeys,
 }
 
 /// A package of a short name.
@@ -72,6 +75,7 @@ impl Table {
             slots: (0..slots).map(|_| OnceLock::new()).collect(),
             short: (0..slots).map(|_| OnceLock::new()).collect(),
             len: AtomicUsize::new(0),
+            hot: HotKeys::default(),
         }
     }
 
@@ -152,14 +156,43 @@ impl Table {
         }
     }
 
-    /// As [`Table::look_up`], in the fast way; see [`crate::map::read::fast`].
+    /// Looks a key up in the table of found keys: its newest value, or the one the commit `seq` left.
     #[inline(always)]
-    pub fn look_up_fast<'k>(&self, key: KeyText<'k>) -> Answer<'k, &[u8]> {
-        let Some(key) = FastKey::of(key, self.seed) else { return Answer::Unknown };
-        match self.find_fast(&key) {
-            Some(map) if !map.is_retired() => map.fast(&key, None),
-            _ => Answer::Unknown,
+    pub fn look_up_hot(&self, key: KeyText<'_>, seq: Option<Seq>) -> Hot<&[u8]> {
+        self.hot.find(key, seq)
+    }
+
+    /// As [`Table::look_up`], in the fast way, see [`crate::map::read::fast`]: the newest value, or the one the commit
+    /// `seq` left. With `enter` a key that is found is added to the table of found keys.
+    #[cfg_attr(cms_speed, optimize(speed))]
+    #[inline(never)]
+    pub fn look_up_fast<'k>(&self, key: KeyText<'k>, seq: Option<Seq>, enter: bool) -> Answer<'k, &[u8]> {
+        let Some(scanned) = ScannedKey::of(key) else { return Answer::Unknown };
+        let Some(fast) = FastKey::of(scanned, self.seed) else { return Answer::Unknown };
+        let Some(map) = self.find_fast(&fast) else { return Answer::Unknown };
+        let is_usable = match seq {
+            None => !map.is_retired(),
+            Some(seq) => map.is_complete(seq),
+        };
+        if !is_usable {
+            return Answer::Unknown;
         }
+        match map.fast(&fast, seq) {
+            Answer::Found(found) => {
+                if enter && let Some(words) = scanned.words() {
+                    let mapped = || self.entries().map(|entry| entry.map.region.len()).sum();
+                    self.hot.enter(&words, map, &found, mapped);
+                }
+                Answer::Found(found.value)
+            }
+            Answer::Missing(key) => Answer::Missing(key),
+            Answer::Unknown => Answer::Unknown,
+        }
+    }
+
+    /// Returns how many bytes the table of found keys takes.
+    pub fn hot_bytes(&self) -> usize {
+        self.hot.bytes()
     }
 
     #[inline(never)]

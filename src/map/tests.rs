@@ -4,7 +4,9 @@ use super::layout::format::Seq;
 use super::layout::region::Region;
 use super::layout::source::Source;
 use super::layout::value::MapValue;
-use super::read::fast::{Answer, FastKey};
+#[cfg(not(loom))]
+use super::read::fast::FoundValue;
+use super::read::fast::{Answer, FastKey, ScannedKey};
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::read::view::{MapPackage, MapSection};
@@ -31,6 +33,24 @@ fn get<'m>(map: &'m Map, key: &str) -> Option<MapValue<'m>> {
     map.get(&path, None)
 }
 
+/// A map of a few options.
+#[cfg(not(loom))]
+pub fn small() -> Map {
+    map_of(&document("config a 's'\n\toption x '1'\n\toption y 'a value of some length'\n"))
+}
+
+/// Finds a key that is there.
+#[cfg(not(loom))]
+pub fn found<'m>(map: &'m Map, key: &str) -> FoundValue<'m> {
+    let text = std::ffi::CString::new(key).expect("no NUL byte");
+    let key =
+        ScannedKey::of(text.as_c_str().into()).and_then(|key| FastKey::of(key, map.seed)).expect("plain");
+    match map.fast(&key, None) {
+        Answer::Found(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// What the fast way finds.
 #[derive(Debug, Hash, PartialEq)]
 enum Found {
@@ -41,9 +61,10 @@ enum Found {
 
 fn fast(map: &Map, key: &str, seq: Option<Seq>) -> Found {
     let text = std::ffi::CString::new(key).expect("no NUL byte");
-    let answer = FastKey::of(text.as_c_str().into(), map.seed).map(|key| map.fast(&key, seq));
+    let scanned = ScannedKey::of(text.as_c_str().into());
+    let answer = scanned.and_then(|key| FastKey::of(key, map.seed)).map(|key| map.fast(&key, seq));
     match answer.unwrap_or(Answer::Unknown) {
-        Answer::Found(value) => Found::Value(value.to_vec()),
+        Answer::Found(found) => Found::Value(found.value.to_vec()),
         Answer::Missing(missing) => {
             assert_eq!(missing, key.as_bytes());
             Found::Missing

@@ -74,6 +74,11 @@ impl Region {
         bytes.as_ptr().addr().checked_sub(self.base.addr().get())
     }
 
+    /// Returns where the region starts in memory.
+    pub fn start(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
@@ -109,7 +114,10 @@ impl Region {
     /// Reads a word that may change; 0 if it is not inside.
     #[inline]
     pub fn load(&self, offset: usize, ordering: Ordering) -> u32 {
-        self.word(offset).map_or(0, |word| u32::from_le(word.load(ordering)))
+        match self.word(offset) {
+            Some(word) => u32::from_le(word.load(ordering)),
+            None => 0,
+        }
     }
 
     /// Writes a word that may change. Does nothing if it is not inside, or the region is not writable.
@@ -234,7 +242,10 @@ impl Line<'_> {
     /// Reads word `index`; 0 if there is none.
     #[inline(always)]
     pub fn load(self, index: usize, ordering: Ordering) -> u32 {
-        self.0.get(index).map_or(0, |word| u32::from_le(word.load(ordering)))
+        match self.0.get(index) {
+            Some(word) => u32::from_le(word.load(ordering)),
+            None => 0,
+        }
     }
 
     /// Returns a bit for each of the twelve slots of a bucket, set if its tag is `tag`.

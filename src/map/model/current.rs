@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 /// A value whose reads and drop loom observes.
-struct Value(UnsafeCell<u32>);
+pub(super) struct Value(UnsafeCell<u32>);
 
 // SAFETY: loom runs one thread at a time.
 unsafe impl Send for Value {}
@@ -14,11 +14,11 @@ unsafe impl Send for Value {}
 unsafe impl Sync for Value {}
 
 impl Value {
-    fn new(number: u32) -> Self {
+    pub(super) fn new(number: u32) -> Self {
         Self(UnsafeCell::new(number))
     }
 
-    fn number(&self) -> u32 {
+    pub(super) fn number(&self) -> u32 {
         // SAFETY: loom reports a drop during the read, and has not freed the value: it runs one thread at a time.
         self.0.with(|number| unsafe { *number })
     }
@@ -32,13 +32,20 @@ impl Drop for Value {
 }
 
 mod sync {
+    pub(super) use super::super::unpinned::sync::{
+        SLOTS, at_thread_end, barrier_of_all, barrier_of_reader, thread_mark,
+    };
     pub(super) use crossbeam_epoch as epoch;
-    pub(super) use loom::sync::Arc;
-    pub(super) use loom::sync::atomic::{AtomicPtr, Ordering};
+    pub(super) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    pub(super) use loom::sync::{Arc, Mutex};
 }
 
 #[path = "../current.rs"]
-#[allow(clippy::duplicate_mod, reason = "it is the same code, with other words")]
+#[allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "it is the same code, with other words, and without slots"
+)]
 mod shipped;
 
 /// One thread replaces the value while another reads it, and then makes the epochs advance so that the old value is

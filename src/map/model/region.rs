@@ -70,7 +70,7 @@ impl Region {
         self.watched.iter().for_each(|watched| watched.writer.set(Some(thread::current().id())));
     }
 
-    fn start(&self) -> *mut u8 {
+    pub fn start(&self) -> *mut u8 {
         self.memory.as_ptr().cast_mut().cast()
     }
 

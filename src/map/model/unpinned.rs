@@ -1,9 +1,28 @@
 //! `current` with readers that pin no epoch. The writer is unchanged: it defers the drop of a replaced value.
 
 pub(super) mod sync {
-    pub use loom::sync::atomic::{AtomicPtr, Ordering};
+    pub use loom::sync::Mutex;
+    pub use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+    /// There are no slots: see `slots`.
+    pub const SLOTS: usize = 2;
+
+    pub fn thread_mark() -> usize {
+        0
+    }
+
+    pub fn barrier_of_all() -> bool {
+        false
+    }
+
+    pub fn barrier_of_reader() {}
+
+    pub fn at_thread_end(_: Box<dyn FnOnce()>) -> bool {
+        false
+    }
 
     /// The one count of a value. Its memory is never freed, so that loom notices a read that comes too late.
+    #[derive(Debug)]
     pub struct Arc<T>(*const T);
 
     // SAFETY: loom runs one thread at a time.

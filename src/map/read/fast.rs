@@ -36,12 +36,14 @@ use std::sync::atomic::Ordering;
 use super::lookup::Probe;
 use super::map::Map;
 use super::path::{KeyPath, ShortName};
+use crate::map::hot_entry::{LONGEST, Words as KeyWords};
 use crate::map::layout::format::{
-    At, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ, WIDE,
+    At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
+    WIDE,
 };
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::index::tag;
-use crate::map::layout::value::MapValue;
+use crate::model::digest::u32_at;
 use crate::model::name::is_name;
 
 /// A key that ends with a NUL byte, as C has it. How long it is has not been looked up yet.
@@ -88,6 +90,24 @@ pub enum Answer<'k, T> {
     Missing(&'k [u8]),
     /// The slow way has to look.
     Unknown,
+}
+
+/// A key of at most 63 bytes, with a bit for each dot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScannedKey<'k> {
+    bytes: &'k [u8],
+    dots: u64,
+}
+
+/// A value in a map, a string, and how it was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundValue<'m> {
+    pub value: &'m [u8],
+    /// The offset of the slot, and the word that it held.
+    pub slot: usize,
+    pub word: u32,
+    /// The commit that made the value.
+    pub made: Seq,
 }
 
 /// A plain key of at most 63 bytes, taken apart and hashed.
@@ -167,23 +187,63 @@ unsafe fn word(bytes: &[u8], start: usize) -> u64 {
     u64::from_le(unsafe { start.cast::<u64>().read_unaligned() })
 }
 
-/// Returns the first eight bytes of a key of five to seven, with zeros behind them.
+/// Returns the bytes of a key of at most seven, with zeros behind them.
+#[inline(always)]
 fn short_word(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    match bytes.len() {
+        // Two words, which overlap.
+        len @ 4..8 => u64::from(u32_at(bytes, 0)) | u64::from(u32_at(bytes, len - 4)) << (8 * (len - 4)),
+        _ => bytes.iter().take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+impl<'k> ScannedKey<'k> {
+    /// Finds the end and the dots of a key; `None` if it is longer than 63 bytes.
+    #[inline(always)]
+    pub fn of(text: KeyText<'k>) -> Option<Self> {
+        let (len, dots) = scan(text)?;
+        // SAFETY: the string has `len` bytes, and the promise to `KeyText::new` is about all of them.
+        let bytes = unsafe { std::slice::from_raw_parts(text.start.as_ptr().cast_const(), len) };
+        Some(Self { bytes, dots })
+    }
+
+    /// Returns the key as the table of found keys has it; `None` if it is too long for that, or too short.
+    #[inline(always)]
+    pub fn words(&self) -> Option<KeyWords> {
+        let len = self.bytes.len();
+        let words = match len {
+            16..=LONGEST => {
+                // SAFETY: there are 16 bytes or more; the same for the next ones.
+                let a = unsafe { word(self.bytes, 0) };
+                // SAFETY: see above.
+                let b = unsafe { word(self.bytes, 8) };
+                // SAFETY: see above.
+                let c = unsafe { word(self.bytes, len - 16) };
+                // SAFETY: see above.
+                [a, b, c, unsafe { word(self.bytes, len - 8) }]
+            }
+            8..16 => {
+                // SAFETY: there are 8 bytes or more; the same for the next one.
+                let a = unsafe { word(self.bytes, 0) };
+                // SAFETY: see above.
+                [a, 0, 0, unsafe { word(self.bytes, len - 8) }]
+            }
+            4..8 => [short_word(self.bytes), 0, 0, 0],
+            _ => return None,
+        };
+        Some(KeyWords { words, len: u32::try_from(len).ok()? })
+    }
 }
 
 impl<'k> FastKey<'k> {
-    /// Takes a key apart that has at least two dots; `None` for others, and for long ones.
+    /// Takes a key apart that has at least two dots; `None` for others.
     #[inline(always)]
-    pub fn of(text: KeyText<'k>, seed: u64) -> Option<Self> {
-        let (len, dots) = scan(text)?;
+    pub fn of(ScannedKey { bytes, dots }: ScannedKey<'k>, seed: u64) -> Option<Self> {
         let rest = dots & dots.wrapping_sub(1);
         if rest == 0 {
             return None;
         }
         let (first, second) = (dots.trailing_zeros() as usize, rest.trailing_zeros() as usize);
-        // SAFETY: the string has `len` bytes, and the promise to `KeyText::new` is about all of them.
-        let bytes = unsafe { std::slice::from_raw_parts(text.start.as_ptr().cast_const(), len) };
         Some(Self { bytes, first, second, dots, hash: hash(Kind::Key, seed, bytes) })
     }
 
@@ -219,7 +279,9 @@ impl<'k> FastKey<'k> {
     #[inline(never)]
     fn is_valid(&self) -> bool {
         let (key, len) = (self.bytes, self.bytes.len());
-        if self.dots.count_ones() != 2 || self.second == self.first + 1 || self.second + 1 == len {
+        let behind_first = self.dots & self.dots.wrapping_sub(1);
+        let has_more = behind_first & behind_first.wrapping_sub(1) != 0;
+        if has_more || self.second == self.first + 1 || self.second + 1 == len {
             return false;
         }
         if len < 8 {
@@ -272,10 +334,11 @@ impl Words {
     #[inline(always)]
     fn of(start: usize, len: usize) -> Self {
         let short = len.min(8);
-        let [first, last] = [start + short, start + len].map(|end| end.max(8) - 8);
+        let first = (start + short).max(8) - 8;
+        let last = (start + len).max(8) - 8;
         let before = start.wrapping_sub(first);
         let mask = (u64::MAX >> ((64 - 8 * short) & 63)) << ((8 * before) & 63);
-        let in_name = [first, last].map(|at| at.wrapping_sub(start).cast_signed());
+        let in_name = [first.wrapping_sub(start).cast_signed(), last.wrapping_sub(start).cast_signed()];
         Self { in_key: [first, last], in_name, mask }
     }
 }
@@ -283,8 +346,9 @@ impl Words {
 impl Map {
     /// Looks an option up: its newest value, or the one the commit `seq` left.
     #[inline(always)]
-    pub fn fast<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
-        let line = self.line(self.index.home(key.hash));
+    pub fn fast<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, FoundValue<'_>> {
+        let bucket = self.index.home(key.hash);
+        let line = self.line(bucket);
         let tagged = line.tagged(tag(key.hash));
         if tagged == 0 {
             // Relaxed: see `Index::find`.
@@ -294,9 +358,13 @@ impl Map {
             };
         }
         // Acquire: see `Index::find`.
-        let at = line.load(FIRST_SLOT + tagged.trailing_zeros() as usize, Ordering::Acquire);
-        match self.fast_hit(At(at), key, seq) {
-            Some(value) => Answer::Found(value),
+        let slot = FIRST_SLOT + tagged.trailing_zeros() as usize;
+        let word = line.load(slot, Ordering::Acquire);
+        match self.fast_hit(At(word), key, seq) {
+            Some((value, made)) => {
+                let slot = self.index.start + bucket as usize * BUCKET + slot * 4;
+                Answer::Found(FoundValue { value, slot, word, made })
+            }
             None => self.fast_probing(key, seq),
         }
     }
@@ -304,10 +372,10 @@ impl Map {
     /// As [`Map::fast`], wherever the entry is.
     #[cfg_attr(cms_speed, optimize(speed))]
     #[inline(never)]
-    fn fast_probing<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
+    fn fast_probing<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, FoundValue<'_>> {
         match self.probe(&key.path(), seq) {
-            Probe::Value(MapValue::String(value)) => Answer::Found(value),
-            Probe::Value(MapValue::List(_)) | Probe::Special(_) => Answer::Unknown,
+            Probe::Value(found) => Answer::Found(found),
+            Probe::Special(_) => Answer::Unknown,
             Probe::Nothing => lacking(key),
         }
     }
@@ -315,7 +383,7 @@ impl Map {
     /// Returns the value of the record at `at`, if it is a string of this key that the commit `seq` left. `None` says
     /// nothing: [`Map::fast_probing`] finds out.
     #[inline(always)]
-    fn fast_hit(&self, at: At, key: &FastKey<'_>, seq: Option<Seq>) -> Option<&[u8]> {
+    fn fast_hit(&self, at: At, key: &FastKey<'_>, seq: Option<Seq>) -> Option<(&[u8], Seq)> {
         let (record, len) = (at.offset(), key.bytes.len());
         let (section_len, option_len) = (key.second - key.first - 1, len - key.second - 1);
         if record > self.last_start
@@ -353,13 +421,19 @@ impl Map {
         // SAFETY: the same, with F2.
         let differs =
             differs | unsafe { self.differs(named + N_BYTES, key.bytes, key.second + 1, option_len) };
-        // SAFETY: the value is inside the region, as was checked above.
-        let bytes = unsafe { self.region.bytes_unchecked(value, value_len) };
-        let (end, string) = bytes.split_last()?;
-        if differs | u64::from(*end) != 0 || seq.is_some_and(|seq| made.is_after(seq)) {
+        // SAFETY: the value is inside the region, as was checked above; the same for all of it.
+        let [end] = unsafe { self.region.read(value + value_len - 1) };
+        if differs | u64::from(end) != 0 {
             return None;
         }
-        Some(string)
+        if let Some(seq) = seq
+            && made.is_after(seq)
+        {
+            return None;
+        }
+        // SAFETY: see above.
+        let string = unsafe { self.region.bytes_unchecked(value, value_len - 1) };
+        Some((string, made))
     }
 
     /// Compares a name of the map, at `name`, with one of a key of eight bytes or more, at `start`. Returns 0 if they
@@ -371,15 +445,15 @@ impl Map {
     /// `OVERREAD` bytes before the end of the region or sooner.
     #[inline(always)]
     unsafe fn differs(&self, name: usize, key: &[u8], start: usize, len: usize) -> u64 {
-        let words = Words::of(start, len);
-        let differs = |at: usize| {
-            // SAFETY: the caller's promise.
-            let mine =
-                u64::from_le_bytes(unsafe { self.region.read(name.wrapping_add_signed(words.in_name[at])) });
-            // SAFETY: the key has eight bytes, and the word ends where the name does, or at the eighth.
-            mine ^ unsafe { word(key, words.in_key[at]) }
-        };
-        (differs(0) | differs(1)) & words.mask
+        let Words { in_key, in_name, mask } = Words::of(start, len);
+        // SAFETY: the caller's promise; the same for the next but one.
+        let first = u64::from_le_bytes(unsafe { self.region.read(name.wrapping_add_signed(in_name[0])) });
+        // SAFETY: the key has eight bytes, and the word ends where the name does, or before; or at the eighth byte.
+        let differs = first ^ unsafe { word(key, in_key[0]) };
+        // SAFETY: see above.
+        let last = u64::from_le_bytes(unsafe { self.region.read(name.wrapping_add_signed(in_name[1])) });
+        // SAFETY: see above.
+        (differs | (last ^ unsafe { word(key, in_key[1]) })) & mask
     }
 
     /// Asks for the bucket of a key.
@@ -457,7 +531,7 @@ mod tests {
                 [number % count, number / count % count, number / count / count].map(|part| parts[part]);
             let key = format!("{package}.{section}.{option}").into_bytes();
             let memory = placed(&key, 3);
-            let Some(fast) = FastKey::of(text(&memory, 3), 7) else {
+            let Some(fast) = ScannedKey::of(text(&memory, 3)).and_then(|key| FastKey::of(key, 7)) else {
                 assert!(key.len() > 63, "{package}.{section}.{option}");
                 continue;
             };

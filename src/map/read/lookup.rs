@@ -14,6 +14,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::fast::FoundValue;
 use super::map::Map;
 use super::path::KeyPath;
 use crate::map::layout::block::{Record, SectionBlock, same};
@@ -28,7 +29,7 @@ use crate::map::layout::value::{MapList, MapValue};
 /// The result of reading a record.
 enum Hit<'m> {
     /// The option's newest value, a string, made by the commit `Seq`.
-    Value(MapValue<'m>, Seq),
+    Value(&'m [u8], Seq),
     /// It is not a record of this key.
     Other,
     /// The slow path has to read it: it is wide, a list, or a deleted option.
@@ -38,7 +39,7 @@ enum Hit<'m> {
 /// The result of looking at all entries that may be that of a key.
 pub(crate) enum Probe<'m> {
     /// The value, a string.
-    Value(MapValue<'m>),
+    Value(FoundValue<'m>),
     /// The record at a position has to be read by [`Map::get_slowly`].
     Special(At),
     /// There is no entry of the key.
@@ -60,7 +61,7 @@ impl Map {
             if let Hit::Value(value, made) = self.hit(At(at), path)
                 && seq.is_none_or(|seq| !made.is_after(seq))
             {
-                return Some(value);
+                return Some(MapValue::String(value));
             }
         }
         self.get_probing(path, seq)
@@ -70,7 +71,7 @@ impl Map {
     #[inline(never)]
     fn get_probing(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
         match self.probe(path, seq) {
-            Probe::Value(value) => Some(value),
+            Probe::Value(found) => Some(MapValue::String(found.value)),
             Probe::Special(at) => self.get_slowly(path, at, seq),
             Probe::Nothing => None,
         }
@@ -86,11 +87,13 @@ impl Map {
             let mut bits = line.tagged(tag(path.hash));
             while bits != 0 {
                 // Acquire: see `Index::find`.
-                let at = line.load(FIRST_SLOT + bits.trailing_zeros() as usize, Ordering::Acquire);
+                let slot = FIRST_SLOT + bits.trailing_zeros() as usize;
+                let at = line.load(slot, Ordering::Acquire);
                 if at & BLOCK == 0 && at != 0 {
                     match self.hit(At(at), path) {
                         Hit::Value(value, made) if seq.is_none_or(|seq| !made.is_after(seq)) => {
-                            return Probe::Value(value);
+                            let slot = self.index.start + bucket as usize * BUCKET + slot * 4;
+                            return Probe::Value(FoundValue { value, slot, word: at, made });
                         }
                         Hit::Value(..) | Hit::Special => return Probe::Special(At(at)),
                         Hit::Other => {}
@@ -199,7 +202,7 @@ impl Map {
         // SAFETY: the value ends inside the region, as was checked above.
         let bytes = unsafe { self.region.bytes_unchecked(value, len) };
         match bytes.split_last() {
-            Some((0, string)) => Hit::Value(MapValue::String(string), made),
+            Some((0, string)) => Hit::Value(string, made),
             _ => Hit::Other,
         }
     }

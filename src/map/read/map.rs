@@ -66,6 +66,19 @@ impl Map {
         self.region.load(W_RETIRED, Ordering::Acquire) != 0
     }
 
+    /// Reports whether the map has the state that the commit `seq` left: it was made no later, and has all commits up to
+    /// that one. A retired map has the commits until it was retired.
+    #[inline(always)]
+    pub fn is_complete(&self, seq: Seq) -> bool {
+        if self.base.is_after(seq) {
+            return false;
+        }
+        match self.retired() {
+            None => true,
+            Some(at) => !seq.is_after(at),
+        }
+    }
+
     /// Marks the map as replaced by another that starts at `at`.
     pub fn retire(&self, at: Seq) {
         self.region.store(W_RETIRED_SEQ, at.0, Ordering::Relaxed);

@@ -56,5 +56,9 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     }
     let [capacity, live, dead] = total;
     context.print_line(&format!("{:width$} {capacity:>12} {live:>12} {dead:>12}", "total"))?;
+    let own = cms::map::hot_memory(capacity);
+    context.note(&format!(
+        "each program that reads all of them takes up to {own} bytes more, for the keys it reads most"
+    ));
     Ok(Exit::Ok)
 }

@@ -1,0 +1,21 @@
+//! `current` as it is.
+
+pub(super) mod sync {
+    use super::super::primitives::full;
+    pub use super::super::primitives::{
+        Arc, AtomicPtr, AtomicUsize, Mutex, Ordering, SLOTS, at_thread_end, epoch, thread_mark,
+    };
+
+    pub fn barrier_of_reader() {
+        full();
+    }
+
+    pub fn barrier_of_all() -> bool {
+        full();
+        true
+    }
+}
+
+#[path = "../../current.rs"]
+#[allow(dead_code, clippy::duplicate_mod, reason = "the same code, of which the model uses a part")]
+pub(super) mod shipped;
