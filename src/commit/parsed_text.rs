@@ -23,7 +23,9 @@ pub(crate) struct ParsedText {
 
 impl ParsedText {
     /// Makes the state of a package that was read from a text.
-    pub fn of(package: Package) -> Arc<Self> {
+    pub fn of(mut package: Package) -> Arc<Self> {
+        // Each transaction makes an edited clone of it.
+        package.share();
         let digest = Digest::of(package.source());
         Arc::new(Self { package, digest })
     }

@@ -127,6 +127,6 @@ impl Package {
     }
 
     fn set_slot(&mut self, section: SectionId, option: OptionId, slot: Slot) {
-        self.sections[section.0 as usize].options[option.0 as usize].value = slot;
+        self.sections[section.0 as usize].options.to_mut()[option.0 as usize].value = slot;
     }
 }

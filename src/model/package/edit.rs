@@ -48,7 +48,7 @@ impl Package {
             anonymous,
             alive: true,
             origin: if self.loading { index } else { NEW },
-            options: Vec::with_capacity(alike),
+            options: Vec::with_capacity(alike).into(),
             by_name: None,
         });
         self.order.push(index);
@@ -109,7 +109,7 @@ impl Package {
         self.order.retain(|other| *other != id.0);
         let data = &mut self.sections[id.0 as usize];
         data.alive = false;
-        data.options = Vec::new();
+        data.options = Vec::new().into();
         data.by_name = None;
     }
 
@@ -168,6 +168,7 @@ impl Package {
     pub(super) fn push_slot(&mut self, section: SectionId, name: Span, value: Slot) {
         let Self { sections, text, loading, .. } = self;
         let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
+        let options = options.to_mut();
         let index = u32::try_from(options.len()).expect("fewer options than bytes");
         options.push(OptionData { name, value, origin: if *loading { index } else { NEW }, alive: true });
         if let Some(table) = by_name {
@@ -185,7 +186,7 @@ impl Package {
     }
 
     fn option_mut(&mut self, section: SectionId, option: OptionId) -> &mut OptionData {
-        &mut self.sections[section.0 as usize].options[option.0 as usize]
+        &mut self.sections[section.0 as usize].options.to_mut()[option.0 as usize]
     }
 
     pub(crate) fn find_section(&self, name: &[u8]) -> Option<SectionId> {
@@ -269,7 +270,7 @@ impl Package {
 
     /// Frees the memory that a finished section does not need.
     pub(crate) fn shrink_section(&mut self, section: SectionId) {
-        self.sections[section.0 as usize].options.shrink_to_fit();
+        self.sections[section.0 as usize].options.to_mut().shrink_to_fit();
     }
 
     /// Ends loading: sections and options added from now on were not in the text.

@@ -18,6 +18,7 @@ mod names_miri;
 pub(crate) mod replay;
 mod rules;
 mod selector;
+mod shared;
 mod splice;
 mod table;
 mod view;
@@ -28,6 +29,7 @@ pub(crate) use arrange::{Held, Wanted};
 pub(crate) use dirty::Touched;
 pub(crate) use rules::Made;
 pub use selector::{Key, Selector};
+use shared::SharedVec;
 use table::NameTable;
 pub use view::{List, OptionView, Section, Value};
 
@@ -103,7 +105,8 @@ struct SectionData {
     anonymous: bool,
     alive: bool,
     origin: u32,
-    options: Vec<OptionData>,
+    /// Shared with clones once the package is complete: see [`Package::share`].
+    options: SharedVec<OptionData>,
     /// Option names, once there are too many for a linear search.
     by_name: Option<Box<NameTable>>,
 }
@@ -149,6 +152,12 @@ impl Package {
         package.text.source = source;
         package.loading = true;
         package
+    }
+
+    /// Has the clones made from now on share the options of all sections that they do not change. For a package that
+    /// is complete.
+    pub(crate) fn share(&mut self) {
+        self.sections.iter_mut().for_each(|data| data.options.share());
     }
 
     /// Returns the name of the package.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::bytes;
 
-use super::{ADDED, MAX_TEXT, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
+use super::{ADDED, MAX_TEXT, OptionData, OptionId, Package, SectionData, SectionId, SharedVec, Slot, Span};
 
 impl Package {
     /// Returns the lines of a section in the text of a package that was just read, for formats in which a section ends
@@ -64,7 +64,7 @@ impl Package {
             && same(data.kind, other.kind)
             && same(data.name, other.name)
             && data.options.len() == other.options.len()
-            && data.options.iter().zip(&other.options).all(same_option)
+            && data.options.iter().zip(other.options.iter()).all(same_option)
     }
 
     /// Returns the package as it would be read from the text with the piece of one section replaced by another.
@@ -115,7 +115,13 @@ impl Package {
         for data in &mut package.sections {
             moved(&mut data.kind);
             moved(&mut data.name);
-            data.options.iter_mut().for_each(|option| {
+            // Sections before the piece keep sharing their options.
+            let moves = |span: Span| span.start & ADDED == 0 && span.start >= behind;
+            let value_moves = |value: Slot| matches!(value, Slot::String(span) if moves(span));
+            if !data.options.iter().any(|option| moves(option.name) || value_moves(option.value)) {
+                continue;
+            }
+            data.options.to_mut().iter_mut().for_each(|option| {
                 moved(&mut option.name);
                 if let Slot::String(span) = &mut option.value {
                     moved(span);
@@ -155,7 +161,7 @@ impl Package {
         let found = self.option_id(id, option)?;
         let mut package = self.replaced(place, value)?;
         let span = Span::of_source(place.start, value.len());
-        package.sections[id.0 as usize].options[found.0 as usize].value = Slot::String(span);
+        package.sections[id.0 as usize].options.to_mut()[found.0 as usize].value = Slot::String(span);
         Some(package)
     }
 
@@ -167,13 +173,14 @@ impl Package {
         lists: &[Vec<Span>],
         taken: impl Fn(Span) -> Span,
     ) {
-        let old = std::mem::take(&mut self.sections[id.0 as usize].options);
-        let mut free = old.into_iter().filter_map(|option| match option.value {
+        let none = SharedVec::from(Vec::new());
+        let old = std::mem::replace(&mut self.sections[id.0 as usize].options, none);
+        let mut free = old.iter().filter_map(|option| match option.value {
             Slot::List(list) => Some(list),
             Slot::String(_) => None,
         });
         let mut options = Vec::with_capacity(new.options.len());
-        for option in &new.options {
+        for option in new.options.iter() {
             let value = match option.value {
                 Slot::String(span) => Slot::String(taken(span)),
                 Slot::List(list) => {
@@ -191,6 +198,7 @@ impl Package {
         }
         let origin = self.data(id).origin;
         let (kind, name) = (taken(new.kind), taken(new.name));
-        self.sections[id.0 as usize] = SectionData { kind, name, origin, options, ..new.clone() };
+        self.sections[id.0 as usize] =
+            SectionData { kind, name, origin, options: options.into(), ..new.clone() };
     }
 }
