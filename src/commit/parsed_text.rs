@@ -4,7 +4,7 @@
 //! with the known text to see whether they are the same.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commit::packages::PackageFiles;
@@ -44,7 +44,7 @@ pub(crate) fn absent(name: &str) -> Arc<ParsedText> {
 #[derive(Debug)]
 pub(crate) struct ParsedTexts {
     packages: Arc<PackageFiles>,
-    states: Mutex<HashMap<PathBuf, Arc<ParsedText>>>,
+    states: Mutex<HashMap<OsString, Arc<ParsedText>>>,
 }
 
 impl ParsedTexts {
@@ -53,14 +53,14 @@ impl ParsedTexts {
         Self { packages, states: Mutex::default() }
     }
 
-    fn states(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<ParsedText>>> {
+    fn states(&self) -> MutexGuard<'_, HashMap<OsString, Arc<ParsedText>>> {
         // A panic of another thread leaves a valid map.
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the known state of a package.
     pub fn last_state(&self, place: &Place) -> Option<Arc<ParsedText>> {
-        self.states().get(&place.path).cloned()
+        self.states().get(place.path.as_os_str()).cloned()
     }
 
     /// Returns the known state of a package if this is its text.
@@ -77,7 +77,7 @@ impl ParsedTexts {
 
     /// Keeps the present state of a package.
     pub fn note(&self, place: &Place, state: &Arc<ParsedText>) {
-        self.states().insert(place.path.clone(), state.clone());
+        self.states().insert(place.path.clone().into_os_string(), state.clone());
     }
 
     /// Returns the state of a package with this text: the known one, or one that is parsed from the text.

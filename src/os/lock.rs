@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::os::file_name;
-use crate::os::files::{Files, OpenFile, PAUSES, Wait};
+use crate::os::files::{FileId, Files, OpenFile, PAUSES, Wait};
 use crate::os::folder::Folder;
 use crate::os::patience::{briefly, taken};
 use crate::os::trust::Config;
@@ -42,6 +42,9 @@ struct OpenFolder {
 struct LockFile {
     /// The process that opened it: after a fork the child must not share the lock.
     process: u32,
+    /// The directory of the package, and its name.
+    config: FileId,
+    package: String,
     open: OpenFile,
 }
 
@@ -67,10 +70,10 @@ impl Locks {
         *self.folder.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Takes an open file out of the list.
-    fn find(&self, path: &Path) -> Option<LockFile> {
+    /// Takes the open lock of a package out of the list.
+    fn find(&self, config: FileId, package: &str) -> Option<LockFile> {
         let mut free = self.free();
-        let at = free.iter().rposition(|file| file.open.path == path)?;
+        let at = free.iter().rposition(|file| file.config == config && file.package == package)?;
         Some(free.remove(at)).filter(|file| file.process == crate::os::process::id())
     }
 
@@ -104,8 +107,8 @@ impl Drop for PackageLock {
 }
 
 impl PackageLock {
-    /// Takes the lock of `package` in the directory `config`, waiting for `timeout` at the longest. A caller that holds locks already
-    /// passes zero: then the lock is tried once.
+    /// Takes the lock of `package` in the directory `config`, waiting for `timeout` at the longest. A caller that holds
+    /// other locks passes `None`: then the lock is only tried.
     pub fn take(
         files: &Files,
         run: Option<&Path>,
@@ -118,12 +121,10 @@ impl PackageLock {
         let Some((run, config)) = run.zip(config) else {
             return Ok(lock);
         };
-        // It is named after the directory's device and inode, so that every path to it leads to one lock.
-        let short = file_name::shortened(OsStr::new(package));
-        let path = run.join("locks").join(format!("{}-{}", config.name(), short.display()));
         let deadline = timeout.map_or_else(briefly, |timeout| Instant::now() + timeout);
         loop {
-            let file = match locks.find(&path).map_or_else(|| open(files, run, config, &path, locks), Ok) {
+            let known = locks.find(config.id, package);
+            let file = match known.map_or_else(|| open(files, run, config, package, locks), Ok) {
                 Ok(file) => file,
                 // The lock directory belongs to another user, is read-only or is missing: only the lock on the
                 // package file is taken.
@@ -137,17 +138,22 @@ impl PackageLock {
                 {
                     return Ok(lock);
                 }
-                Err(error) => return Err(Error::io("open", path)(error)),
+                Err(error) => return Err(Error::io("open", path_of(run, config, package))(error)),
             };
-            match files.lock_at_path(&file.open, deadline, PAUSES).map_err(Error::io("lock", &path))? {
+            let failed = Error::io("lock", &file.open.path);
+            match files.lock_at_path(&file.open, deadline, PAUSES).map_err(failed)? {
                 Wait::Held => {
                     lock.held = Some(file);
                     return Ok(lock);
                 }
                 Wait::TimedOut => {
+                    let path = &file.open.path;
                     let error = match timeout {
-                        Some(waited) => Error::Locked { path, holder: holder_of_file(&file.open), waited },
-                        None => taken(&path),
+                        Some(waited) => {
+                            let holder = holder_of_file(&file.open);
+                            Error::Locked { path: path.clone(), holder, waited }
+                        }
+                        None => taken(path),
                     };
                     locks.keep(file);
                     return Err(error);
@@ -165,10 +171,18 @@ impl PackageLock {
     }
 }
 
+/// Returns the path of the lock of a package. It is named after the directory's device and inode, so that every path to
+/// the directory leads to one lock.
+fn path_of(run: &Path, config: Config, package: &str) -> PathBuf {
+    let short = file_name::shortened(OsStr::new(package));
+    run.join("locks").join(format!("{}-{}", config.name(), short.display()))
+}
+
 /// Opens a lock file, making it and its directories if they are missing. No other user may open it: a user who could
 /// lock it could stop all commits.
-fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -> io::Result<LockFile> {
-    let open = || locks.folder(files, run, config)?.open_or_create(path, 0o600);
+fn open(files: &Files, run: &Path, config: Config, package: &str, locks: &Locks) -> io::Result<LockFile> {
+    let path = path_of(run, config, package);
+    let open = || locks.folder(files, run, config)?.open_or_create(&path, 0o600);
     let open = open().or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             locks.forget_folder();
@@ -176,7 +190,7 @@ fn open(files: &Files, run: &Path, config: Config, path: &Path, locks: &Locks) -
         }
         _ => Err(error),
     })?;
-    Ok(LockFile { process: crate::os::process::id(), open })
+    Ok(LockFile { process: crate::os::process::id(), config: config.id, package: package.to_owned(), open })
 }
 
 /// Names the process that holds a lock on a file, as far as the system tells.
@@ -210,7 +224,6 @@ fn holder_in_list(files: &[&OpenFile]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::files::FileId;
 
     fn root() -> Option<Config> {
         std::fs::metadata("/").ok().as_ref().map(Config::of)

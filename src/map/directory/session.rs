@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::control::Control;
@@ -44,6 +44,7 @@ impl Standing {
 #[derive(Debug)]
 pub(crate) struct OpenMap {
     package: String,
+    path: PathBuf,
     map: Map,
     standing: Standing,
     /// Whether this session has published to it before: then it is known to be sound, since only holders of the lock
@@ -241,15 +242,15 @@ impl PublishSession {
     /// [`Error::Damaged`] if its map is damaged, or readable by other users than the text: a new one has to take its
     /// place.
     pub fn open(&mut self, package: &str, text: &std::fs::Metadata) -> Result<Option<OpenMap>> {
-        let path = self.shared.path_of(package);
         let (access, user) = (Access::to_copy(text), self.shared.config.user);
         if let Some(at) = self.maps.iter().position(|open| open.package == package) {
             let open = self.maps.remove(at);
             let is_met = access.is_met(open.standing.group, open.standing.mode, user);
-            if is_met && Standing::at(&path) == Some(open.standing) && self.can_go_on(&open) {
+            if is_met && Standing::at(&open.path) == Some(open.standing) && self.can_go_on(&open) {
                 return Ok(Some(open));
             }
         }
+        let path = self.shared.path_of(package);
         let Ok(open) = self.shared.open_file(&path, true) else { return Ok(None) };
         let damaged = |why| Error::Damaged { what: Damage::Map, path: path.clone(), why };
         let found = open.file.metadata().map_err(Error::io("read", &path))?;
@@ -259,6 +260,7 @@ impl PublishSession {
         let map = map_file(&open, true).map_err(damaged)?;
         Ok(Some(OpenMap {
             package: package.to_owned(),
+            path: path.clone(),
             map,
             standing: Standing::of(&found),
             is_known: false,
