@@ -40,7 +40,7 @@ pub(crate) fn id() -> Option<u32> {
     }
 }
 
-#[cfg(all(test, not(miri)))]
+#[cfg(test)]
 mod tests {
     use std::ffi::c_int;
 
@@ -71,6 +71,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri cannot fork")]
     fn a_child_made_by_fork_has_another_number_and_so_has_its_child() {
         let own = std::process::id();
         let Some(first) = id() else { return };
