@@ -79,7 +79,7 @@ scenarios! {
     recovery_before_a_text_is_placed: recovery::BEFORE,
     recovery_after_one_text_is_placed: recovery::ONE,
     recovery_after_two_texts_are_placed: recovery::TWO,
-    recovery_of_a_text_that_is_empty: recovery::EMPTY,
+    x_h1_recovery_of_a_text_that_is_empty: recovery::EMPTY,
     // Directories.
     odd_entries_in_the_directory: directories::ODD,
     two_state_directories: directories::TWO_LOGS,
