@@ -12,7 +12,7 @@ pub enum Durability {
     #[default]
     Full,
     /// A power cut as well: the record in the log is synced, and the maps show it. The text is written later, or as
-    /// soon as another program opens the store or commits to it; see [`Options::text_delay`]. A commit needs one sync
+    /// soon as another program opens the store or commits to it; see [`crate::Options::text_delay`]. A commit needs one sync
     /// instead of three, and commits that follow each other quickly write one text. Staged commits write their text
     /// as with [`Durability::Full`], and so does a store without a log or without shared maps.
     Log,

@@ -1,4 +1,4 @@
-//! UCI configuration text: read into a [`Package`](crate::Package), written back.
+//! UCI configuration text: read into a [`Package`], written back.
 //!
 //! It does not use files, locks or staged changes. Text is bytes; it need not be UTF-8.
 //!

@@ -381,8 +381,8 @@ impl<'c> OnePass<'c> {
     fn make_room(&mut self) -> Result<()> {
         let used = self.builder.memory();
         if used > self.room {
-            // Vectors and tables grow by doubling, and the index is still to come.
-            memory::check_available(used.saturating_mul(4))?;
+            // Until the next check the map doubles, in vectors that do so as well; and the index is still to come.
+            memory::check_available(used.saturating_mul(6))?;
             self.room = used.saturating_mul(2);
         }
         Ok(())
