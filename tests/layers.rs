@@ -90,7 +90,8 @@ fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
         attribute.path().is_ident("cfg") && {
             let tokens =
                 attribute.meta.require_list().map(|list| list.tokens.to_string()).unwrap_or_default();
-            tokens.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test") && !tokens.contains("not")
+            tokens.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test")
+                && !tokens.replace(' ', "").contains("not(test")
         }
     })
 }

@@ -11,7 +11,7 @@
 //! # Replacement
 //!
 //! A key has two places, next to each other. A key that was found in the index replaces an entry that was not hit since
-//! another key last tried to replace it. If both entries were hit, both stay, and their marks are cleared. So one pass
+//! another key last tried to replace it. The key that the entry is of counts as hit when it is entered. If both entries were hit, both stay, and their marks are cleared. So one pass
 //! over many keys replaces no entry that is in use, and entries that are no longer in use are replaced.
 //!
 //! If fewer than half of a thread's reads hit the table, as with keys that are all read equally often, looking up the
@@ -27,7 +27,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::hot_entry::{Entry, Place, Words};
 use super::sync::thread_mark;
 use crate::map::layout::format::{At, R_VALUE, Seq, W_RETIRED};
-use crate::map::read::fast::{FoundValue, KeyText, ScannedKey};
+use crate::map::read::fast::{KeyText, ScannedKey};
+use crate::map::read::lookup::FoundValue;
 use crate::map::read::map::Map;
 
 /// The most entries of a table: 64 KiB fit into the second cache of any processor, beside other data.
@@ -311,7 +312,7 @@ mod tests {
                 reads(&hot, &map, &found, hot_keys());
             }
             let hits: usize = (0..10).map(|_| reads(&hot, &map, &found, hot_keys())).sum();
-            assert!(hits > 1800, "{hits} of 2000 after {many} others");
+            assert!(hits > 1880, "{hits} of 2000 after {many} others");
         }
         // They stay while a few others come and go.
         let mixed = (0..20_000_u64)

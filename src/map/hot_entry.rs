@@ -7,6 +7,7 @@
 //! hint, and may be lost.
 
 use super::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+use crate::model::digest::{MIX, fold};
 
 /// The longest key in the table, in bytes.
 pub(crate) const LONGEST: usize = 32;
@@ -23,8 +24,9 @@ impl Words {
     #[inline(always)]
     pub fn mixed(&self) -> u64 {
         let [a, b, c, d] = self.words;
-        let mixed = d ^ c.rotate_left(23) ^ b.rotate_left(11) ^ a.rotate_left(47);
-        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        // One multiplication, and its upper half as well: keys that differ in a few digits only are spread as evenly as
+        // any others.
+        fold(a ^ c.rotate_left(32) ^ MIX[0], d ^ b.rotate_left(32) ^ MIX[1])
     }
 }
 
@@ -128,7 +130,8 @@ impl Entry {
         self.word.store(place.word, Ordering::Relaxed);
         self.since.store(place.since, Ordering::Relaxed);
         self.lengths.store(key.len | place.len << 8, Ordering::Relaxed);
-        self.hit.store(0, Ordering::Relaxed);
+        // A new entry counts as hit: else two keys with one place would replace each other again and again.
+        self.hit.store(1, Ordering::Relaxed);
         // Release: a reader that sees this version sees the fields.
         self.version.store(odd.wrapping_add(1), Ordering::Release);
     }

@@ -4,9 +4,9 @@ use super::layout::format::Seq;
 use super::layout::region::Region;
 use super::layout::source::Source;
 use super::layout::value::MapValue;
-#[cfg(not(loom))]
-use super::read::fast::FoundValue;
 use super::read::fast::{Answer, FastKey, ScannedKey};
+#[cfg(not(loom))]
+use super::read::lookup::FoundValue;
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::read::view::{MapPackage, MapSection};

@@ -33,7 +33,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
-use super::lookup::Probe;
+use super::lookup::{FoundValue, Probe};
 use super::map::Map;
 use super::path::{KeyPath, ShortName};
 use crate::map::hot_entry::{LONGEST, Words as KeyWords};
@@ -97,17 +97,6 @@ pub enum Answer<'k, T> {
 pub(crate) struct ScannedKey<'k> {
     bytes: &'k [u8],
     dots: u64,
-}
-
-/// A value in a map, a string, and how it was found.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FoundValue<'m> {
-    pub value: &'m [u8],
-    /// The offset of the slot, and the word that it held.
-    pub slot: usize,
-    pub word: u32,
-    /// The commit that made the value.
-    pub made: Seq,
 }
 
 /// A plain key of at most 63 bytes, taken apart and hashed.

@@ -14,7 +14,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::fast::FoundValue;
 use super::map::Map;
 use super::path::KeyPath;
 use crate::map::layout::block::{Record, SectionBlock, same};
@@ -25,6 +24,17 @@ use crate::map::layout::format::{
 use crate::map::layout::index::{BLOCK, REACH, preferred, tag};
 use crate::map::layout::region::Line;
 use crate::map::layout::value::{MapList, MapValue};
+
+/// A value in a map, a string, and how it was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundValue<'m> {
+    pub value: &'m [u8],
+    /// The offset of the slot, and the word that it held.
+    pub slot: usize,
+    pub word: u32,
+    /// The commit that made the value.
+    pub made: Seq,
+}
 
 /// The result of reading a record.
 enum Hit<'m> {
