@@ -32,9 +32,7 @@ macro_rules! replaced_while_it_is_read {
     };
 }
 
-/// Loom reports a violation here that nobody has explained yet: either the model or `current` is wrong.
 #[test]
-#[ignore = "fails, and must not: to be explained"]
 fn a_value_stays_as_long_as_a_slot_pins_it() {
     replaced_while_it_is_read!(as_it_is);
 }
