@@ -27,7 +27,7 @@ def test_a_block_commits_and_comments_stay(store: cms.Store, where: Dict[str, Pa
     assert store["network.lan.ipaddr"] == "10.0.0.1"
     assert store["system.@system[0].hostname"] == "two"
     assert txn.revision == store.revision > before
-    assert "# What a person wrote stays." in text(where, "network")
+    assert "# Comments of a person must stay." in text(where, "network")
     assert "'10.0.0.1'\t# the printer knows this one" in text(where, "network")
 
 
@@ -168,7 +168,7 @@ def test_a_map_that_would_be_too_large_is_full(where: Dict[str, Path]) -> None:
 
 def test_every_exception_survives_pickling_and_copying() -> None:
     kinds = [kind for _, kind in inspect.getmembers(cms, inspect.isclass) if issubclass(kind, cms.Error)]
-    assert len(kinds) == 20
+    assert len(kinds) == 21
     for kind in kinds:
         error = kind("why", file="/etc/config/a", line=3, column=7, key="a.b.c", hint="do that")
         for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
@@ -256,7 +256,7 @@ def test_blame_tells_where_each_line_comes_from(store: cms.Store, edit: Callable
         txn["network.lan.mtu"] = 1400
     edit("network", store.text_at("network", "now") + "# by hand\n")
     lines = store.blame("network")
-    assert lines[0] == ("# What a person wrote stays.", None)
+    assert lines[0] == ("# Comments of a person must stay.", None)
     entries = {line.text: line.entry for line in lines if line.entry}
     mtu, hand = entries["\toption mtu '1400'"], entries["# by hand"]
     assert (mtu.revision, mtu.message, mtu.by, mtu.changes) == (txn.revision, "for the tunnel", cms.By.COMMIT, [])
