@@ -27,20 +27,26 @@ pub(crate) fn read_ahead(core: &Core, place: &Place) -> Option<Package> {
     }
     let mut dirs = core.dirs().clone();
     dirs.run.as_mut()?.path.clone_from(&mark.run);
-    read_map_in(core, place, &dirs)
+    // The mark is made before the commit is published: until then the maps may be older than the log at that time.
+    read_map_in(core, place, &dirs, mark.since)
 }
 
 /// Reads a package from its map, if there is one.
 pub(crate) fn read_map(core: &Core, place: &Place) -> Option<Package> {
-    place.is_logged().then(|| read_map_in(core, place, core.dirs()))?
+    place.is_logged().then(|| read_map_in(core, place, core.dirs(), 0))?
 }
 
-fn read_map_in(core: &Core, place: &Place, dirs: &Dirs) -> Option<Package> {
+/// Reads a package from its map, if the maps show at least the transactions up to `since`.
+fn read_map_in(core: &Core, place: &Place, dirs: &Dirs, since: u64) -> Option<Package> {
     for _ in 0..10 {
         let shared = MapDirectory::find(dirs, &core.options.files, false)?;
         let control = shared.control()?;
         let map = shared.open(&place.name, false).ok().flatten()?;
-        let seq = map::low(control.round());
+        let (round, revision) = control.shown();
+        if since > 0 && revision.is_none_or(|revision| revision < since) {
+            return None;
+        }
+        let seq = map::low(round);
         if map.seed() != control.seed() || map.base().is_after(seq) || map.is_retired() {
             continue;
         }

@@ -2,7 +2,7 @@
 //! any program of the library reads it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, Kind};
@@ -11,7 +11,7 @@ use cms::{Durability, Engine, Error, Form, Options, Store};
 
 use crate::support::fixture::{Fixture, get};
 use crate::support::oracle::{Chain, litter, scratch};
-use crate::support::probes::{EACCES, EIO, ENOSPC, Fail};
+use crate::support::probes::{EACCES, EIO, ENOSPC, Fail, before};
 
 const TEXT: &str = "# kept\nconfig interface 'lan'\n\toption mtu '1500' # kept\n\toption a '0'\n\nconfig interface 'wan'\n\toption mtu '1400'\n";
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -426,6 +426,38 @@ fn threads_that_each_change_a_key_of_their_own_are_in_nobodys_way() {
         }
     });
     (0..4).for_each(|thread| assert_eq!(get(&live, &format!("p.s.o{thread}")).as_deref(), Some("400")));
+}
+
+/// Between the mark of a commit and its publishing, the maps that the mark names may lack commits that were published in
+/// another run directory. A reader once got a value from before such a commit.
+#[test]
+fn a_reader_gets_no_older_value_while_a_program_with_another_run_directory_begins_a_commit() {
+    let fixture = fixture();
+    let with_run_b = |options: Options| {
+        let mut dirs = options.get_dirs().clone();
+        dirs.run.as_mut().expect("one").path = fixture.path("run-b");
+        options.dirs(dirs)
+    };
+    let options = || fixture.options().lock_timeout(Duration::from_millis(200));
+    let read = Arc::new(Mutex::new(None));
+    let (reader, mark) = (Engine::new(options()), fixture.path("config").join(".network.behind"));
+    let found = Arc::clone(&read);
+    let files = before(move |call, path| {
+        if call == Call::SyncDir && path.ends_with("config") && mark.is_symlink() {
+            let mut found = found.lock().expect("no panic");
+            found.get_or_insert_with(|| {
+                std::thread::scope(|scope| scope.spawn(|| reader.packages().load(b"network")).join())
+                    .expect("no panic")
+            });
+        }
+        Ok(usize::MAX)
+    });
+    let writer = Store::open(with_run_b(later(&fixture, NEVER).files(files))).expect("opens");
+    assert_eq!(get(&writer, "network.lan.mtu").as_deref(), Some("1500"), "there is a map");
+    set(&Store::open(options()).expect("opens"), "network.lan.mtu", "1");
+    set(&writer, "network.wan.mtu", "2");
+    let read = read.lock().expect("no panic").take().expect("a mark was made");
+    assert!(matches!(read, Err(Error::Locked { .. })), "{:?}", read.map(|loaded| loaded.package));
 }
 
 /// The text in place once counted as the newest one, and the commit was lost.
