@@ -184,10 +184,14 @@ struct Missed {
     /// How long it is; 0 if there is none.
     len: Cell<usize>,
     key: Cell<[u8; MISSED_KEY]>,
+    /// Whether the thread has a place for its last error.
+    is_prepared: Cell<bool>,
 }
 
 thread_local! {
-    static MISSED: Missed = const { Missed { len: Cell::new(0), key: Cell::new([0; MISSED_KEY]) } };
+    static MISSED: Missed = const {
+        Missed { len: Cell::new(0), key: Cell::new([0; MISSED_KEY]), is_prepared: Cell::new(false) }
+    };
 }
 
 /// Keeps for `cms_last_error` that there is no such key.
@@ -199,8 +203,19 @@ pub fn missed(key: &[u8]) -> cms_status {
         // SAFETY: the cell has room for as many bytes, and is used by this thread alone.
         unsafe { std::ptr::copy_nonoverlapping(key.as_ptr(), missed.key.as_ptr().cast(), len) };
         missed.len.set(len);
+        if !missed.is_prepared.replace(true) {
+            prepare_last();
+        }
     });
     CMS_ERR_NOT_FOUND
+}
+
+/// Makes the place for the last error of the thread. If it were made only when a destructor of C asks for the error, while
+/// the thread ends, nothing would free the error.
+#[cold]
+#[inline(never)]
+fn prepare_last() {
+    let _ = LAST.try_with(|_| ());
 }
 
 /// Makes the last failure of the thread the last error, if it is one of [`missed`].
