@@ -23,7 +23,7 @@
 
 use super::sync::{
     Arc, AtomicPtr, AtomicUsize, Mutex, Ordering, SLOTS, at_thread_end, barrier_of_all, barrier_of_reader,
-    epoch, thread_mark,
+    epoch, prepare_thread_end, thread_mark,
 };
 
 /// See the module documentation.
@@ -134,6 +134,10 @@ impl<T: Send + Sync + 'static> Current<T> {
     #[cold]
     fn claim(&self, mark: usize) -> Option<&Slot> {
         let slots = self.slots.as_ref()?;
+        // Even if both slots are taken: this thread may find one free when it ends.
+        if !prepare_thread_end() {
+            return None;
+        }
         for place in [home(mark), home(mark) ^ 1] {
             let slot = slots.0.get(place)?;
             // Acquire: the thread that had the slot before has unpinned it.

@@ -92,6 +92,12 @@ thread_local! {
     static AT_END: AtEnd = const { AtEnd(std::cell::RefCell::new(Vec::new())) };
 }
 
+/// Makes room for the functions that [`at_thread_end`] takes. Returns whether it can take some: not if the thread is ending
+/// already. If the room were made while the thread ends, for a read by a destructor of C, nothing would free it.
+pub(super) fn prepare_thread_end() -> bool {
+    AT_END.try_with(|_| ()).is_ok()
+}
+
 /// Has a function called when this thread ends. Returns whether it will be: not if the thread is ending already.
 pub(super) fn at_thread_end(function: Box<dyn FnOnce()>) -> bool {
     AT_END.try_with(|at_end| at_end.0.borrow_mut().push(function)).is_ok()

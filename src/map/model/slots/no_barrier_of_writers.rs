@@ -3,7 +3,8 @@
 pub(super) mod sync {
     use super::super::primitives::full;
     pub use super::super::primitives::{
-        Arc, AtomicPtr, AtomicUsize, Mutex, Ordering, SLOTS, at_thread_end, epoch, thread_mark,
+        Arc, AtomicPtr, AtomicUsize, Mutex, Ordering, SLOTS, at_thread_end, epoch, prepare_thread_end,
+        thread_mark,
     };
 
     pub fn barrier_of_reader() {

@@ -12,6 +12,10 @@ pub fn thread_mark() -> usize {
     1
 }
 
+pub fn prepare_thread_end() -> bool {
+    true
+}
+
 pub fn at_thread_end(_: Box<dyn FnOnce()>) -> bool {
     true
 }
