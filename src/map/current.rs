@@ -138,6 +138,8 @@ impl<T: Send + Sync + 'static> Current<T> {
         if !prepare_thread_end() {
             return None;
         }
+        // The same for the handle of crossbeam-epoch, which this thread may need only then.
+        drop(epoch::pin());
         for place in [home(mark), home(mark) ^ 1] {
             let slot = slots.0.get(place)?;
             // Acquire: the thread that had the slot before has unpinned it.

@@ -33,7 +33,7 @@ impl Drop for Value {
 
 mod sync {
     pub(super) use super::super::unpinned::sync::{
-        SLOTS, at_thread_end, barrier_of_all, barrier_of_reader, thread_mark,
+        SLOTS, at_thread_end, barrier_of_all, barrier_of_reader, prepare_thread_end, thread_mark,
     };
     pub(super) use crossbeam_epoch as epoch;
     pub(super) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};

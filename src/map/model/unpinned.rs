@@ -17,6 +17,10 @@ pub(super) mod sync {
 
     pub fn barrier_of_reader() {}
 
+    pub fn prepare_thread_end() -> bool {
+        true
+    }
+
     pub fn at_thread_end(_: Box<dyn FnOnce()>) -> bool {
         false
     }
