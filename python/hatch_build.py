@@ -1,7 +1,7 @@
 """Puts libcms.so into the wheel, and sets the wheel's tag to the systems on which the library runs.
 
 CMS_WHEEL_LIBRARY names it. Without it, the wheel contains only Python and looks for an installed libcms. This is the
-case when pip builds from the sdist, which never compiles. """
+case when pip builds from the sdist, which never compiles."""
 
 from __future__ import annotations
 

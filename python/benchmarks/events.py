@@ -4,7 +4,7 @@
 
 The writer is another process, which records the time when a commit has returned; the watcher records the time when it
 has the event. A negative time means before the commit has returned. The same run measures the limit: a byte through a
-pipe, from the return of the write until the other process has read it. """
+pipe, from the return of the write until the other process has read it."""
 
 from __future__ import annotations
 

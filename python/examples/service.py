@@ -1,6 +1,6 @@
 """A service that works with one consistent state at a time, and switches to a new one when there is one.
 
-Prints its configuration; ends on SIGTERM or after the number of states in its argument. """
+Prints its configuration; ends on SIGTERM or after the number of states in its argument."""
 
 from __future__ import annotations
 

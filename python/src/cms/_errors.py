@@ -14,7 +14,7 @@ class Error(Exception):
     """A call of the library that failed; the base of all others.
 
     ``file``, ``key`` and ``hint`` are "", and ``line`` and ``column`` 0, if the error has none. Line and column count
-    from 1, the column in bytes. ``status`` is one of ``cms.Status``. """
+    from 1, the column in bytes. ``status`` is one of ``cms.Status``."""
 
     status: ClassVar[int] = _ffi.CMS_ERR_INTERNAL
 
@@ -136,7 +136,7 @@ class NotDurable(Error):
 class Refused(Error):
     """A program that verifies transactions has refused this one, or has not answered.
 
-    ``program`` and ``pid`` identify it, ``reason`` is its reason. """
+    ``program`` and ``pid`` identify it, ``reason`` is its reason."""
 
     status = _ffi.CMS_ERR_REFUSED
     program = ""

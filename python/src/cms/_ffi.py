@@ -458,7 +458,7 @@ class Library:
 def untyped(name: str) -> Any:
     """Returns a function that converts nothing, which takes half the time.
 
-    Call it only with None, bytes, byref(...) and results of `size_of`. """
+    Call it only with None, bytes, byref(...) and results of `size_of`."""
     function = library()._symbol(name)
     function.restype = c_int
     return function
@@ -565,7 +565,7 @@ def own(kind: Type[_Opaque], make: Callable[..., int], *arguments: object) -> Tu
     """Makes a handle; returns the status, and a reference to it to pass to functions.
 
     The handle is released with the last reference, and each running call holds one: so a handle can be closed while
-    other threads use it. """
+    other threads use it."""
     pointer = POINTER(kind)()
     status = make(*arguments, byref(pointer))
     if status:

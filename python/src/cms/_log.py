@@ -82,7 +82,7 @@ class Log:
         """Returns the names of the packages that were changed after a revision, in byte order.
 
         Changes made with an editor are noted first. If the log does not go back that far, the result may include
-        packages that were not changed. """
+        packages that were not changed."""
         place, number = _ffi.cms_bytes(), self._revision(revision)
         status, ref = _ffi.own(_ffi.cms_package_iter, self._lib.cms_changed_since, self._use(), number)
         check(status)
@@ -103,7 +103,7 @@ class Log:
     def rollback(self, revision: Union[int, str], message: Optional[str] = None) -> int:
         """Rolls all packages back to their exact state at a revision.
 
-        Returns the number of the new transaction, or 0 if nothing had to change. """
+        Returns the number of the new transaction, or 0 if nothing had to change."""
         done, said = _ffi.c_uint64(), None if message is None else encode(message, "message")
         check(self._lib.cms_rollback(self._use(), self._revision(revision), said, done))
         return done.value
@@ -149,7 +149,7 @@ class Log:
     def notice(self, revision: int) -> Optional[str]:
         """Says which keys of a transaction an unconfirmed commit would roll back; None if no commit waits.
 
-        Call it after the commit of the transaction `revision`. """
+        Call it after the commit of the transaction `revision`."""
         from ._history import notice
 
         return notice(self._lib, self._use(), revision)

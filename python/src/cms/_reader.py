@@ -65,7 +65,7 @@ class Reader(Base):
 
         `type` is str, int, bool, float or list, `cms.size`, or any function that converts a string and raises
         ValueError if it cannot, `ipaddress.ip_address` for example. int and bool accept the same forms as the C
-        library. A string is a list of one. Raises WrongType if the value is not of the type. """
+        library. A string is a list of one. Raises WrongType if the value is not of the type."""
         value = self._find(key)
         if value is MISSING:
             return default

@@ -18,7 +18,7 @@ class Snapshot(Root):
 
     It keeps memory until it is closed: by `close`, at the end of its `with` block, or with its last reference. Values
     are copies, but packages and sections read through the snapshot. A package is opened on its first read: that
-    raises Stale if a hundred commits were made to it since the snapshot was opened. """
+    raises Stale if a hundred commits were made to it since the snapshot was opened."""
 
     __slots__ = ("__weakref__", "_get", "_lib", "_ref", "_values")
 

@@ -91,7 +91,7 @@ class Store(Root, Log):
     """An open store. Any number of threads may use one, and a program needs one.
 
     Reads see each commit as soon as it is made, by any process; edits by hand are seen after `refresh`. After a fork,
-    the child opens the store again on its next use. """
+    the child opens the store again on its next use."""
 
     __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_named", "_options", "_ref", "_size")
 
@@ -264,7 +264,7 @@ class Store(Root, Log):
 
         Events start with the transaction after `since`, the number of one, else with the next one. Raises Stale if
         the log does not go back that far. With `merge`, pending transactions come as one event, with one change for
-        each key. To follow a state, open the watch, then read. """
+        each key. To follow a state, open the watch, then read."""
         from ._watch import Watch
 
         return Watch(self, pattern, since, merge)
@@ -282,7 +282,7 @@ class Store(Root, Log):
         The callback may read and write the store, and close the subscription. Closing it from another thread waits
         until the callback does not run. So the callback must not wait for that thread, for example a window's event
         loop; such a program should use a watch, whose `fileno` the loop can wait for. Exceptions of the callback go
-        to `sys.unraisablehook`, as do errors of the subscription without `on_error`. """
+        to `sys.unraisablehook`, as do errors of the subscription without `on_error`."""
         from ._watch import Subscription
 
         return Subscription(self, pattern, callback, since, on_error)

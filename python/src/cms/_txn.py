@@ -74,7 +74,7 @@ class Transaction:
         """Reads a value as the transaction sees it, its own changes included: a string, or a list of strings.
 
         Setting the value that was read changes nothing. If another transaction changes it before the commit, the
-        commit raises Conflict. """
+        commit raises Conflict."""
         raw, size = encode(key), _ffi.c_size_t(255)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
@@ -139,7 +139,7 @@ class Transaction:
 
         For the key of a section, the value is its type, and a missing section is made, with a missing package. "" and
         [] delete, as in all of UCI. A value that is not UTF-8 is read as a string with surrogates (PEP 383); setting
-        that string writes the original bytes. Names are UTF-8. """
+        that string writes the original bytes. Names are UTF-8."""
         if isinstance(value, (list, tuple)):
             raw = (_ffi.c_char_p * len(value))(*map(to_bytes, value))
             check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(raw)), key)
@@ -151,7 +151,7 @@ class Transaction:
     def add(self, package: str, type: str, options: Optional[Dict[str, Any]] = None) -> str:
         """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name.
 
-        A missing package is made. """
+        A missing package is made."""
         buffer, size = _ffi.create_string_buffer(64), _ffi.c_size_t()
         raw = encode(package, "package"), encode(type, "type")
         check(self._lib.cms_txn_add_section(self._use(), *raw, buffer, len(buffer), size), package)

@@ -51,7 +51,7 @@ class Watch(_Handle):
 
     Iterating waits for the next one, with `for` as with `async for`, until any thread or task closes the watch. One
     thread or task iterates at a time. Pending transactions stay in the log and cost writers nothing. Stale means that
-    the log has dropped some of them: read everything again; the watch continues from there. """
+    the log has dropped some of them: read everything again; the watch continues from there."""
 
     def __init__(self, store: Store, pattern: str, since: Optional[int], merge: bool) -> None:
         self._lib = lib = _ffi.library()
@@ -98,7 +98,7 @@ class Watch(_Handle):
     def next(self, timeout: Optional[float] = None) -> Optional[Entry]:
         """Returns the next transaction, or None if none comes within `timeout` seconds, or the watch is closed.
 
-        With 0 it does not wait: after `fileno` has become readable, call it with 0 until it returns None. """
+        With 0 it does not wait: after `fileno` has become readable, call it with 0 until it returns None."""
         from time import monotonic
 
         ref, deadline = self._use(), None if timeout is None else monotonic() + timeout

@@ -4,7 +4,7 @@
 
 Each package becomes a setting: `settings.NETWORK.lan.ipaddr`. CMS_FOR_DYNACONF, a setting or a variable of the
 environment, names the packages (default: all); CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`. Values
-are strings and lists of strings, as in the file, even if they begin with "@"; validators of dynaconf cast them. """
+are strings and lists of strings, as in the file, even if they begin with "@"; validators of dynaconf cast them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _put(obj: Any, name: str, sections: Dict[str, Any]) -> None:
     """Makes a setting of the sections of a package, with unchanged values.
 
     dynaconf parses the arguments of `update`: it reads the file that "@read_file PATH" names, and merges lists that
-    have an item "dynaconf_merge". It does not parse values that are put into the setting afterwards. """
+    have an item "dynaconf_merge". It does not parse values that are put into the setting afterwards."""
     seen: Dict[str, Any] = {}
     obj.update({name: seen}, loader_identifier=IDENTIFIER, validate=False)
     setting = obj.store[name]

@@ -8,7 +8,7 @@
         def settings_customise_sources(cls, settings_cls, init_settings, **others):
             return init_settings, StoreSource(settings_cls, "network.lan")
 
-This module needs the package pydantic-settings; `import cms` does not. """
+This module needs the package pydantic-settings; `import cms` does not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StoreSource(PydanticBaseSettingsSource):
     """The options of a section, or the sections of a package, as the values of fields of the same name or alias.
 
     `key` is PACKAGE.SECTION, or PACKAGE: then fields are models, each of which is filled from the section of its
-    name. All values come from one state. Without `store`, the store of the environment is used, as for `cms.get`. """
+    name. All values come from one state. Without `store`, the store of the environment is used, as for `cms.get`."""
 
     def __init__(self, settings_cls: Type[BaseSettings], key: str, store: Optional[Store] = None) -> None:
         super().__init__(settings_cls)
