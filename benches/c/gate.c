@@ -1,4 +1,4 @@
-/* What `benches/gate` counts under callgrind: one operation of the C library, repeated as often as it is told.
+/* Runs one operation of the C library REPETITIONS times, for `benches/gate`, which counts its instructions.
  * Usage: gate OPERATION REPETITIONS DIRECTORY
  * DIRECTORY has the packages in `config`, and in `keys` what they hold: a key, a tab and its value on each line. */
 #include <stdint.h>

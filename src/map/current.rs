@@ -5,8 +5,8 @@
 //! own. There are two kinds of pins:
 //!
 //! - A *slot* of this value: a cache line that a thread claims with its first read and gives back when it ends. To pin
-//!   is to store the epoch in the slot, which takes a few instructions and no barrier: whoever replaces the value has the
-//!   kernel run a barrier on every processor that runs a thread of the process (`membarrier`).
+//!   is to store the epoch in the slot, which takes a few instructions and no barrier: the thread that replaces the value
+//!   has the kernel run a barrier on every processor that runs a thread of the process (`membarrier`).
 //! - *crossbeam-epoch*, for threads that have no slot: because there are more of them than slots, because the thread is
 //!   ending, or because the kernel or the processor does not offer what slots need.
 //!

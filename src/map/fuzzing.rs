@@ -9,7 +9,8 @@ use super::layout::format::{
 use super::layout::header::header_checksum;
 use super::layout::region::Region;
 use super::layout::source::Source;
-use super::read::fast::{Answer, FastKey, ScannedKey};
+use super::read::fast::Answer;
+use super::read::fast_key::{FastKey, ScannedKey};
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::read::view::MapPackage;

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::hot_entry::{Entry, Place, Words};
 use super::sync::thread_mark;
 use crate::map::layout::format::{At, R_VALUE, Seq, W_RETIRED};
-use crate::map::read::fast::{KeyText, ScannedKey};
+use crate::map::read::fast_key::{KeyText, ScannedKey};
 use crate::map::read::lookup::FoundValue;
 use crate::map::read::map::Map;
 

@@ -19,7 +19,8 @@ use super::layout::format::{
 use super::layout::region::{Region, Weaken};
 use super::layout::source::Source;
 use super::layout::value::MapValue;
-use super::read::fast::{Answer, FastKey, ScannedKey};
+use super::read::fast::Answer;
+use super::read::fast_key::{FastKey, ScannedKey};
 use super::read::map::Map;
 use super::read::path::KeyPath;
 use super::write::build::{Image, Making, Slack, build};

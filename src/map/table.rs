@@ -13,7 +13,8 @@ use crate::map::directory::control::Control;
 use crate::map::layout::format::{Seq, low};
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::value::MapValue;
-use crate::map::read::fast::{Answer, FastKey, KeyText, ScannedKey};
+use crate::map::read::fast::Answer;
+use crate::map::read::fast_key::{FastKey, KeyText, ScannedKey};
 use crate::map::read::map::Map;
 use crate::map::read::path::{KeyPath, ShortName};
 

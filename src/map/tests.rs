@@ -4,7 +4,8 @@ use super::layout::format::Seq;
 use super::layout::region::Region;
 use super::layout::source::Source;
 use super::layout::value::MapValue;
-use super::read::fast::{Answer, FastKey, ScannedKey};
+use super::read::fast::Answer;
+use super::read::fast_key::{FastKey, ScannedKey};
 #[cfg(not(loom))]
 use super::read::lookup::FoundValue;
 use super::read::map::Map;

@@ -48,8 +48,8 @@ impl FileId {
     }
 }
 
-/// The state of the names in a directory. Whoever makes, removes or renames a file there changes it; what is written to a
-/// file, or its mode, does not. So as long as a directory has the same settled state, each name leads to the same file
+/// The state of the names in a directory. Making, removing or renaming a file changes the state; writing to a file, or
+/// changing its mode, does not. So as long as a directory has the same settled state, each name leads to the same file
 /// as before, and no name was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Names {

@@ -1,4 +1,4 @@
-//! The primitives of all these models.
+//! The primitives of these models. A model that has a function of the same name uses that one.
 
 pub use super::super::unpinned::sync::Arc;
 pub use loom::sync::Mutex;
@@ -20,9 +20,18 @@ pub fn at_thread_end(_: Box<dyn FnOnce()>) -> bool {
     true
 }
 
-/// What the barrier of the kernel does.
-pub fn full() {
+/// What the barrier of the kernel does; a model may replace each of the two by nothing.
+fn full() {
     loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
+pub fn barrier_of_reader() {
+    full();
+}
+
+pub fn barrier_of_all() -> bool {
+    full();
+    true
 }
 
 /// All readers have slots, so nothing has to wait for others.
