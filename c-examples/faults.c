@@ -106,14 +106,14 @@ static void s21_what_was_read_can_be_written_back(cms_store *store)
     option.size = sizeof option;
     strcpy(before, text_of("t"));
     CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK && cms_begin(store, &txn) == CMS_OK);
-    CHECK(cms_snapshot_sections(snapshot, "t", NULL, &sections) == CMS_OK);
-    while (cms_section_next(sections, &section) == CMS_OK) {
+    CHECK(cms_section_iter_open(snapshot, "t", NULL, &sections) == CMS_OK);
+    while (cms_section_iter_next(sections, &section) == CMS_OK) {
         snprintf(key, sizeof key, "t.%s", section.name.data);
         CHECK(cms_txn_set(txn, key, section.type.data) == CMS_OK);
-        CHECK(cms_snapshot_options(snapshot, "t", section.name.data, &options) == CMS_OK);
-        while (cms_option_next(options, &option) == CMS_OK) {
+        CHECK(cms_option_iter_open(snapshot, "t", section.name.data, &options) == CMS_OK);
+        while (cms_option_iter_next(options, &option) == CMS_OK) {
             snprintf(key, sizeof key, "t.%s.%s", section.name.data, option.name.data);
-            if (option.kind == CMS_TYPE_STRING) {
+            if (option.kind == CMS_OPTION_STRING) {
                 CHECK(cms_txn_get(txn, key, text, sizeof text, NULL) == CMS_OK);
                 CHECK(cms_txn_set(txn, key, text) == CMS_OK);
                 continue;
@@ -123,9 +123,9 @@ static void s21_what_was_read_can_be_written_back(cms_store *store)
                 items[count] = item.data;
             CHECK(cms_txn_set_list(txn, key, items, count) == CMS_OK);
         }
-        cms_option_iter_free(options);
+        cms_option_iter_close(options);
     }
-    cms_section_iter_free(sections);
+    cms_section_iter_close(sections);
     CHECK(cms_txn_info(txn, NULL, NULL, &count) == CMS_OK && count == 0);
     CHECK(cms_txn_commit(txn, NULL) == CMS_OK && strcmp(before, text_of("t")) == 0);
     cms_snapshot_close(snapshot);
@@ -183,7 +183,7 @@ static void m13_writing_creates_a_package(cms_store *store)
     CHECK(cms_get(store, "other.@t[0]", value, sizeof value, NULL) == CMS_OK && strcmp(value, "t") == 0);
 }
 
-/* The messages that log_hook got. */
+/* The messages that on_message got. */
 struct told {
     int count;
     int32_t level;
@@ -200,7 +200,7 @@ static void tell(int32_t level, const char *message, void *data)
 }
 
 /* The library calls the store's log hook once for each warning. */
-static void a6_warnings_are_told_to_the_log_hook(void)
+static void a6_warnings_are_told_to_the_message_hook(void)
 {
     char path[4096];
     struct told told;
@@ -216,17 +216,17 @@ static void a6_warnings_are_told_to_the_log_hook(void)
     memset(&told, 0, sizeof told);
     memset(&options, 0, sizeof options);
     options.size = sizeof options;
-    options.log_hook = tell;
-    options.log_data = &told;
+    options.on_message = tell;
+    options.message_data = &told;
     CHECK(cms_open(&options, &store) == CMS_OK);
     for (round = 0; round < 2; round++) {
         CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK);
-        CHECK(cms_snapshot_packages(snapshot, &iter) == CMS_OK);
-        while (cms_package_next(iter, &name) == CMS_OK)
+        CHECK(cms_package_iter_open(snapshot, &iter) == CMS_OK);
+        while (cms_package_iter_next(iter, &name) == CMS_OK)
             CHECK(strcmp(name.data, "pipe") != 0);
-        cms_package_iter_free(iter);
+        cms_package_iter_close(iter);
         cms_snapshot_close(snapshot);
-        CHECK(told.count == 1 && told.level == CMS_LOG_WARNING && strstr(told.message, "pipe is skipped"));
+        CHECK(told.count == 1 && told.level == CMS_MESSAGE_WARNING && strstr(told.message, "pipe is skipped"));
     }
     cms_close(store);
     /* Without a hook the library drops the warning. */
@@ -244,7 +244,7 @@ int main(void)
     m14_lists_come_back_as_lists(store);
     m7_values_are_bytes(store);
     m13_writing_creates_a_package(store);
-    a6_warnings_are_told_to_the_log_hook();
+    a6_warnings_are_told_to_the_message_hook();
     s21_what_was_read_can_be_written_back(store);
     cms_close(store);
     puts("all good");

@@ -21,7 +21,7 @@ int main(void)
 {
     cms_store *store = NULL;
     cms_history *history = NULL;
-    cms_labels *labels = NULL;
+    cms_archive_iter *labels = NULL;
     cms_verifier *verifier = NULL;
     cms_log_info info = {0};
 
@@ -29,15 +29,15 @@ int main(void)
         return 1;
     info.size = sizeof info;
     show("history", cms_history_open(store, NULL, 1, &history));
-    show("archive", cms_labels_open(store, &labels));
-    show("audit", cms_verify_log(store, &info, NULL));
+    show("archive", cms_archive_iter_open(store, &labels));
+    show("audit", cms_log_check(store, &info, NULL));
     show("undo", cms_undo(store, 99, NULL, NULL));
-    show("verify", cms_verify(store, "none.**", accept_all, NULL, &verifier));
+    show("verify", cms_verifier_open(store, "none.**", accept_all, NULL, &verifier));
     if (cms_has_feature("none") || cms_has_feature(NULL))
         puts("there is a feature without a name");
-    cms_history_free(history);
-    cms_labels_free(labels);
-    cms_verify_close(verifier);
+    cms_history_close(history);
+    cms_archive_iter_close(labels);
+    cms_verifier_close(verifier);
     cms_close(store);
     return 0;
 }

@@ -26,17 +26,17 @@ static void print_items(cms_bytes items)
 static int print_history(const cms_store *store, const char *key)
 {
     cms_history *history;
-    cms_transaction transaction;
+    cms_record record;
     cms_change change;
 
-    transaction.size = sizeof transaction;
+    record.size = sizeof record;
     change.size = sizeof change;
     if (cms_history_open(store, key, 10, &history) != CMS_OK)
         return fail("cms_history_open");
-    while (cms_history_next(history, &transaction) == CMS_OK) {
-        printf("%llu through %s: %s\n", (unsigned long long)transaction.revision, transaction.source.data,
-               transaction.message.data);
-        while (cms_history_change(history, &change) == CMS_OK) {
+    while (cms_history_next(history, &record) == CMS_OK) {
+        printf("%llu through %s: %s\n", (unsigned long long)record.revision, record.source.data,
+               record.message.data);
+        while (cms_history_next_change(history, &change) == CMS_OK) {
             printf("    %s:", change.key.data);
             print_items(change.old_items);
             fputs(" ->", stdout);
@@ -44,7 +44,7 @@ static int print_history(const cms_store *store, const char *key)
             putchar('\n');
         }
     }
-    cms_history_free(history);
+    cms_history_close(history);
     return 0;
 }
 
@@ -53,7 +53,7 @@ static int print_blame(const cms_store *store, const char *package)
 {
     cms_blame *blame;
     cms_bytes line;
-    cms_transaction by;
+    cms_record by;
 
     by.size = sizeof by;
     if (cms_blame_open(store, package, &blame) != CMS_OK)
@@ -62,7 +62,7 @@ static int print_blame(const cms_store *store, const char *package)
         if (by.kind == CMS_BY_COMMIT || by.kind == CMS_BY_UNDO)
             printf("%llu wrote %s\n", (unsigned long long)by.revision, line.data);
     }
-    cms_blame_free(blame);
+    cms_blame_close(blame);
     return 0;
 }
 
@@ -72,32 +72,32 @@ static int print_changed(const cms_store *store, uint64_t revision)
     cms_bytes name;
     char text[4096];
 
-    if (cms_changed_since(store, revision, &packages) != CMS_OK)
-        return fail("cms_changed_since");
-    while (cms_package_next(packages, &name) == CMS_OK) {
+    if (cms_package_iter_open_changed(store, revision, &packages) != CMS_OK)
+        return fail("cms_package_iter_open_changed");
+    while (cms_package_iter_next(packages, &name) == CMS_OK) {
         size_t then, now;
         if (cms_text_at(store, name.data, revision, text, sizeof text, &then) != CMS_OK
             || cms_text_at(store, name.data, UINT64_MAX, NULL, 0, &now) != CMS_OK)
             return fail("cms_text_at");
         printf("%s had %zu bytes of text and has %zu\n", name.data, then, now);
     }
-    cms_package_iter_free(packages);
+    cms_package_iter_close(packages);
     return 0;
 }
 
 static int print_snapshots(const cms_store *store)
 {
-    cms_labels *labels;
-    cms_archive_info info;
+    cms_archive_iter *archives;
+    cms_archive archive;
 
-    info.size = sizeof info;
-    if (cms_labels_open(store, &labels) != CMS_OK)
-        return fail("cms_labels_open");
-    while (cms_labels_next(labels, &info) == CMS_OK) {
-        if (!info.automatic)
-            printf("'%s' holds revision %llu\n", info.label.data, (unsigned long long)info.revision);
+    archive.size = sizeof archive;
+    if (cms_archive_iter_open(store, &archives) != CMS_OK)
+        return fail("cms_archive_iter_open");
+    while (cms_archive_iter_next(archives, &archive) == CMS_OK) {
+        if (!archive.automatic)
+            printf("'%s' holds revision %llu\n", archive.label.data, (unsigned long long)archive.revision);
     }
-    cms_labels_free(labels);
+    cms_archive_iter_close(archives);
     return 0;
 }
 
@@ -108,13 +108,13 @@ static int print_audit(const cms_store *store)
     cms_bytes problem;
 
     log.size = sizeof log;
-    if (cms_verify_log(store, &log, &report) != CMS_OK)
-        return fail("cms_verify_log");
-    while (cms_report_problem(report, &problem) == CMS_OK)
+    if (cms_log_check(store, &log, &report) != CMS_OK)
+        return fail("cms_log_check");
+    while (cms_report_next_problem(report, &problem) == CMS_OK)
         puts(problem.data);
     printf("the log has records from %llu on, and a chain of %zu digits\n", (unsigned long long)log.first,
            log.chain.len);
-    cms_report_free(report);
+    cms_report_close(report);
     return 0;
 }
 
@@ -131,8 +131,8 @@ int main(void)
     options.source = "history-example";
     if (cms_open(&options, &store) != CMS_OK)
         return fail("cms_open");
-    if (cms_label(store, "before", NULL) != CMS_OK)
-        return fail("cms_label");
+    if (cms_archive_create(store, "before", NULL) != CMS_OK)
+        return fail("cms_archive_create");
     if (cms_begin(store, &txn) != CMS_OK
         || cms_txn_set(txn, "network.lan.ipaddr", "10.1.2.3") != CMS_OK
         || cms_txn_add_list(txn, "network.lan.dns", "9.9.9.9") != CMS_OK)
@@ -160,8 +160,8 @@ int main(void)
         return fail("going back");
     if (cms_pending(store, NULL, NULL) != CMS_ERR_NOT_FOUND || cms_confirm(store, 0) != CMS_ERR_NOT_FOUND)
         return fail("nothing waits to be confirmed");
-    if (cms_delete_label(store, "before") != CMS_OK || cms_restore(store, "before", NULL) != CMS_ERR_NOT_FOUND)
-        return fail("cms_delete_label");
+    if (cms_archive_delete(store, "before") != CMS_OK || cms_restore(store, "before", NULL) != CMS_ERR_NOT_FOUND)
+        return fail("cms_archive_delete");
     if (cms_backup(store, "/nowhere/at/all") == CMS_OK)
         return 1;
     cms_close(store);

@@ -9,7 +9,7 @@ static cms_status print_option(const cms_section *section, const cms_option *opt
     printf("  %s.%s", section->name.data, option->name.data);
     while (cms_bytes_next(&items, &item) == CMS_OK)
         printf(" '%s'", item.data);
-    printf(option->kind == CMS_TYPE_LIST ? " (list)\n" : "\n");
+    printf(option->kind == CMS_OPTION_LIST ? " (list)\n" : "\n");
     return CMS_OK;
 }
 
@@ -17,15 +17,15 @@ static cms_status print_section(const cms_snapshot *snapshot, const char *packag
 {
     cms_option_iter *options;
     cms_option option;
-    cms_status status = cms_snapshot_options(snapshot, package, section->name.data, &options);
+    cms_status status = cms_option_iter_open(snapshot, package, section->name.data, &options);
 
     option.size = sizeof option;
     if (status != CMS_OK)
         return status;
     printf(" %s %s%s\n", section->type.data, section->name.data, section->anonymous ? " (anonymous)" : "");
-    while ((status = cms_option_next(options, &option)) == CMS_OK)
+    while ((status = cms_option_iter_next(options, &option)) == CMS_OK)
         print_option(section, &option);
-    cms_option_iter_free(options);
+    cms_option_iter_close(options);
     return status == CMS_ERR_END ? CMS_OK : status;
 }
 
@@ -33,16 +33,16 @@ static cms_status print_package(const cms_snapshot *snapshot, const char *packag
 {
     cms_section_iter *sections;
     cms_section section;
-    cms_status status = cms_snapshot_sections(snapshot, package, NULL, &sections);
+    cms_status status = cms_section_iter_open(snapshot, package, NULL, &sections);
 
     section.size = sizeof section;
     if (status != CMS_OK)
         return status;
     printf("%s\n", package);
-    while ((status = cms_section_next(sections, &section)) == CMS_OK)
+    while ((status = cms_section_iter_next(sections, &section)) == CMS_OK)
         if ((status = print_section(snapshot, package, &section)) != CMS_OK)
             break;
-    cms_section_iter_free(sections);
+    cms_section_iter_close(sections);
     return status == CMS_ERR_END ? CMS_OK : status;
 }
 
@@ -54,9 +54,9 @@ int main(void)
     cms_bytes name;
 
     if (cms_open(NULL, &store) != CMS_OK || cms_snapshot_open(store, &snapshot) != CMS_OK
-        || cms_snapshot_packages(snapshot, &packages) != CMS_OK)
+        || cms_package_iter_open(snapshot, &packages) != CMS_OK)
         return 1;
-    while (cms_package_next(packages, &name) == CMS_OK) {
+    while (cms_package_iter_next(packages, &name) == CMS_OK) {
         /* A package with errors does not keep the others from being printed. */
         if (print_package(snapshot, name.data) != CMS_OK) {
             char message[256];
@@ -64,7 +64,7 @@ int main(void)
             fprintf(stderr, "%s\n", message);
         }
     }
-    cms_package_iter_free(packages);
+    cms_package_iter_close(packages);
     cms_snapshot_close(snapshot);
     cms_close(store);
     return 0;

@@ -67,7 +67,7 @@ static cms_status history(cms_store *store)
     cms_status status = cms_history_open(store, NULL, 0, &history);
 
     if (status == CMS_OK)
-        cms_history_free(history);
+        cms_history_close(history);
     return status;
 }
 
@@ -77,7 +77,7 @@ static cms_status blame(cms_store *store)
     cms_status status = cms_blame_open(store, "big", &blame);
 
     if (status == CMS_OK)
-        cms_blame_free(blame);
+        cms_blame_close(blame);
     return status;
 }
 
@@ -89,7 +89,7 @@ static cms_status text_at(cms_store *store)
 
 static cms_status label(cms_store *store)
 {
-    cms_status status = cms_label(store, "kept", NULL);
+    cms_status status = cms_archive_create(store, "kept", NULL);
     return status == CMS_ERR_EXISTS ? CMS_OK : status;
 }
 
@@ -110,9 +110,9 @@ static cms_status audit(cms_store *store)
     cms_status status;
 
     info.size = sizeof info;
-    status = cms_verify_log(store, &info, &report);
+    status = cms_log_check(store, &info, &report);
     if (status == CMS_OK)
-        cms_report_free(report);
+        cms_report_close(report);
     return status;
 }
 

@@ -103,8 +103,8 @@ static void nulls_of_reads(cms_store *store, const cms_snapshot *snapshot)
     REFUSED(cms_snapshot_get_many(snapshot, keys, 1, NULL), "values");
     REFUSED(cms_bytes_next(NULL, &bytes), "items");
     REFUSED(cms_bytes_next(&bytes, NULL), "item");
-    REFUSED(cms_key_new(store, NULL, &key), "text");
-    REFUSED(cms_key_new(store, "t.s.name", NULL), "key");
+    REFUSED(cms_key_open(store, NULL, &key), "text");
+    REFUSED(cms_key_open(store, "t.s.name", NULL), "key");
     REFUSED(cms_key_get(NULL, &bytes), "key");
 }
 
@@ -118,14 +118,14 @@ static void nulls_of_the_rest(cms_store *store, const cms_snapshot *snapshot)
     cms_txn *txn;
     char name[32];
 
-    REFUSED(cms_snapshot_packages(snapshot, NULL), "iter");
-    REFUSED(cms_package_next(NULL, &bytes), "iter");
-    REFUSED(cms_snapshot_sections(snapshot, NULL, NULL, &sections), "package");
-    REFUSED(cms_snapshot_sections(snapshot, "t", "\xff", &sections), "type");
-    REFUSED(cms_snapshot_sections(snapshot, "t", NULL, NULL), "iter");
-    REFUSED(cms_section_next(NULL, NULL), "section");
-    REFUSED(cms_snapshot_options(snapshot, "t", NULL, &options), "section");
-    REFUSED(cms_option_next(NULL, NULL), "option");
+    REFUSED(cms_package_iter_open(snapshot, NULL), "iter");
+    REFUSED(cms_package_iter_next(NULL, &bytes), "iter");
+    REFUSED(cms_section_iter_open(snapshot, NULL, NULL, &sections), "package");
+    REFUSED(cms_section_iter_open(snapshot, "t", "\xff", &sections), "type");
+    REFUSED(cms_section_iter_open(snapshot, "t", NULL, NULL), "iter");
+    REFUSED(cms_section_iter_next(NULL, NULL), "section");
+    REFUSED(cms_option_iter_open(snapshot, "t", NULL, &options), "section");
+    REFUSED(cms_option_iter_next(NULL, NULL), "option");
     REFUSED(cms_begin(store, NULL), "txn");
     REFUSED(cms_txn_set(NULL, "t.s.name", "x"), "txn");
     CHECK(cms_begin(store, &txn) == CMS_OK);
@@ -228,7 +228,7 @@ static void texts_that_come_later(void)
     options.durability = "most";
     CHECK(cms_open(&options, &store) == CMS_ERR_INVALID);
     options.durability = "full,t=log";
-    options.text_delay = 3600000;
+    options.text_delay_ms = 3600000;
     CHECK(cms_open(&options, &store) == CMS_OK);
     CHECK(cms_get(store, "t.s.name", text, sizeof text, NULL) == CMS_OK);
     for (round = 0; round < 2; round++) {
@@ -344,30 +344,30 @@ static void iterators(cms_store *store)
     section.size = sizeof section;
     option.size = sizeof option;
     CHECK(cms_snapshot_open(store, &snapshot) == CMS_OK);
-    CHECK(cms_snapshot_packages(snapshot, &packages) == CMS_OK);
-    CHECK(cms_package_next(packages, &name) == CMS_OK && is(name, "bad"));
-    CHECK(cms_package_next(packages, &name) == CMS_OK && is(name, "t"));
-    CHECK(cms_package_next(packages, &name) == CMS_ERR_END);
-    cms_package_iter_free(packages);
-    CHECK(cms_snapshot_sections(snapshot, "t", "thing", &sections) == CMS_OK);
-    CHECK(cms_section_next(sections, &section) == CMS_OK && is(section.name, "s") && is(section.type, "thing"));
-    CHECK(cms_section_next(sections, &section) == CMS_ERR_END);
-    cms_section_iter_free(sections);
-    CHECK(cms_snapshot_sections(snapshot, "t", NULL, &sections) == CMS_OK);
-    CHECK(cms_snapshot_options(snapshot, "t", "s", &options) == CMS_OK);
+    CHECK(cms_package_iter_open(snapshot, &packages) == CMS_OK);
+    CHECK(cms_package_iter_next(packages, &name) == CMS_OK && is(name, "bad"));
+    CHECK(cms_package_iter_next(packages, &name) == CMS_OK && is(name, "t"));
+    CHECK(cms_package_iter_next(packages, &name) == CMS_ERR_END);
+    cms_package_iter_close(packages);
+    CHECK(cms_section_iter_open(snapshot, "t", "thing", &sections) == CMS_OK);
+    CHECK(cms_section_iter_next(sections, &section) == CMS_OK && is(section.name, "s") && is(section.type, "thing"));
+    CHECK(cms_section_iter_next(sections, &section) == CMS_ERR_END);
+    cms_section_iter_close(sections);
+    CHECK(cms_section_iter_open(snapshot, "t", NULL, &sections) == CMS_OK);
+    CHECK(cms_option_iter_open(snapshot, "t", "s", &options) == CMS_OK);
     /* Strings from an iterator stay valid after the snapshot is closed. */
     cms_snapshot_close(snapshot);
-    while (cms_section_next(sections, &section) == CMS_OK)
+    while (cms_section_iter_next(sections, &section) == CMS_OK)
         count++;
     CHECK(count == 2);
-    for (count = 0; cms_option_next(options, &option) == CMS_OK; count++)
-        CHECK((option.kind == CMS_TYPE_LIST) == is(option.name, "list"));
+    for (count = 0; cms_option_iter_next(options, &option) == CMS_OK; count++)
+        CHECK((option.kind == CMS_OPTION_LIST) == is(option.name, "list"));
     CHECK(count == 6);
-    cms_section_iter_free(sections);
-    cms_option_iter_free(options);
-    cms_package_iter_free(NULL);
-    cms_section_iter_free(NULL);
-    cms_option_iter_free(NULL);
+    cms_section_iter_close(sections);
+    cms_option_iter_close(options);
+    cms_package_iter_close(NULL);
+    cms_section_iter_close(NULL);
+    cms_option_iter_close(NULL);
 }
 
 static void transactions(cms_store *store)
@@ -380,7 +380,7 @@ static void transactions(cms_store *store)
     uint64_t revision;
     int32_t changed;
 
-    CHECK(cms_key_new(store, "t.s.name", &key) == CMS_OK);
+    CHECK(cms_key_open(store, "t.s.name", &key) == CMS_OK);
     CHECK(cms_key_get(key, &value) == CMS_OK && is(value, "value"));
     CHECK(cms_begin(store, &txn) == CMS_OK);
     CHECK(cms_txn_set(txn, "t.s.name", "other") == CMS_OK);
@@ -393,15 +393,15 @@ static void transactions(cms_store *store)
     CHECK(cms_txn_reorder(txn, "t.@extra[0]", 0) == CMS_OK);
     CHECK(cms_txn_commit(txn, &revision) == CMS_OK && revision > 0);
     CHECK(cms_key_get(key, &value) == CMS_OK && is(value, "other"));
-    cms_key_free(key);
+    cms_key_close(key);
     CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", "never") == CMS_OK);
     cms_txn_rollback(txn);
     CHECK(cms_refresh(store, &changed) == CMS_OK && changed == 0);
     CHECK(cms_get(store, "t.s.name", name, sizeof name, NULL) == CMS_OK && strcmp(name, "other") == 0);
-    CHECK(cms_key_new(store, "t.s.list", &key) == CMS_OK && cms_key_get(key, &value) == CMS_ERR_TYPE);
-    cms_key_free(key);
-    CHECK(cms_key_new(store, "no key", &key) == CMS_ERR_INVALID);
-    cms_key_free(NULL);
+    CHECK(cms_key_open(store, "t.s.list", &key) == CMS_OK && cms_key_get(key, &value) == CMS_ERR_TYPE);
+    cms_key_close(key);
+    CHECK(cms_key_open(store, "no key", &key) == CMS_ERR_INVALID);
+    cms_key_close(NULL);
     cms_txn_rollback(NULL);
     CHECK(cms_txn_commit(NULL, NULL) == CMS_ERR_INVALID);
 }
@@ -444,7 +444,7 @@ static void what_was(cms_store *store)
     const char *before = "config thing 's'\n\toption a '1'\n";
     cms_blame *blame;
     cms_bytes line;
-    cms_transaction by;
+    cms_record by;
     cms_package_iter *packages;
     cms_txn *txn;
     char text[64];
@@ -466,15 +466,15 @@ static void what_was(cms_store *store)
     REFUSED(cms_text_at(store, "w", revision, NULL, 1, &len), "buffer");
     REFUSED(cms_text_at(NULL, "w", revision, NULL, 0, &len), "store");
 
-    CHECK(cms_changed_since(store, seen, &packages) == CMS_OK);
-    CHECK(cms_package_next(packages, &line) == CMS_OK && is(line, "w"));
-    CHECK(cms_package_next(packages, &line) == CMS_ERR_END);
-    cms_package_iter_free(packages);
-    CHECK(cms_changed_since(store, revision, &packages) == CMS_OK);
-    CHECK(cms_package_next(packages, &line) == CMS_ERR_END);
-    cms_package_iter_free(packages);
-    REFUSED(cms_changed_since(store, 0, NULL), "iter");
-    REFUSED(cms_changed_since(NULL, 0, &packages), "store");
+    CHECK(cms_package_iter_open_changed(store, seen, &packages) == CMS_OK);
+    CHECK(cms_package_iter_next(packages, &line) == CMS_OK && is(line, "w"));
+    CHECK(cms_package_iter_next(packages, &line) == CMS_ERR_END);
+    cms_package_iter_close(packages);
+    CHECK(cms_package_iter_open_changed(store, revision, &packages) == CMS_OK);
+    CHECK(cms_package_iter_next(packages, &line) == CMS_ERR_END);
+    cms_package_iter_close(packages);
+    REFUSED(cms_package_iter_open_changed(store, 0, NULL), "iter");
+    REFUSED(cms_package_iter_open_changed(NULL, 0, &packages), "store");
 
     CHECK(cms_blame_open(store, "w", &blame) == CMS_OK);
     CHECK(cms_blame_next(blame, &line, &by) == CMS_OK && is(line, "config thing 's'"));
@@ -485,8 +485,8 @@ static void what_was(cms_store *store)
     CHECK(cms_blame_next(blame, &line, &by) == CMS_ERR_END);
     REFUSED(cms_blame_next(blame, NULL, &by), "line");
     REFUSED(cms_blame_next(NULL, &line, &by), "blame");
-    cms_blame_free(blame);
-    cms_blame_free(NULL);
+    cms_blame_close(blame);
+    cms_blame_close(NULL);
     CHECK(cms_blame_open(store, "none", &blame) == CMS_ERR_NOT_FOUND);
     REFUSED(cms_blame_open(store, NULL, &blame), "package");
     REFUSED(cms_blame_open(store, "w", NULL), "blame");
@@ -502,54 +502,56 @@ static void write_file(const char *path, const char *text)
 
 static void the_log(cms_store *store, const char *package)
 {
-    cms_labels *labels;
-    cms_archive_info info;
+    cms_archive_iter *archives;
+    cms_archive archive;
     cms_log_info log;
     cms_report *report;
     cms_repaired repaired;
     cms_bytes problem;
     uint64_t revision;
 
-    info.size = sizeof info;
+    archive.size = sizeof archive;
     log.size = sizeof log;
     repaired.size = sizeof repaired;
-    CHECK(cms_labels_open(store, &labels) == CMS_OK && cms_labels_next(labels, &info) == CMS_ERR_END);
-    cms_labels_free(labels);
-    CHECK(cms_label(store, "one", &revision) == CMS_OK && cms_labels_open(store, &labels) == CMS_OK);
-    CHECK(cms_labels_next(labels, &info) == CMS_OK && is(info.label, "one") && is(info.source, "smoke"));
-    CHECK(info.revision == revision && info.time > 0 && info.file_size > 100 && !info.automatic);
-    CHECK(cms_labels_next(labels, &info) == CMS_ERR_END);
-    REFUSED(cms_labels_next(labels, NULL), "info");
-    REFUSED(cms_labels_next(NULL, &info), "labels");
-    cms_labels_free(labels);
-    cms_labels_free(NULL);
-    REFUSED(cms_labels_open(store, NULL), "labels");
-    REFUSED(cms_labels_open(NULL, &labels), "store");
-    CHECK(cms_delete_label(store, "one") == CMS_OK && cms_delete_label(store, "one") == CMS_ERR_NOT_FOUND);
-    CHECK(cms_delete_label(store, "../one") == CMS_ERR_INVALID);
-    REFUSED(cms_delete_label(store, NULL), "label");
-    REFUSED(cms_delete_label(NULL, "one"), "store");
+    CHECK(cms_archive_iter_open(store, &archives) == CMS_OK);
+    CHECK(cms_archive_iter_next(archives, &archive) == CMS_ERR_END);
+    cms_archive_iter_close(archives);
+    CHECK(cms_archive_create(store, "one", &revision) == CMS_OK && cms_archive_iter_open(store, &archives) == CMS_OK);
+    CHECK(cms_archive_iter_next(archives, &archive) == CMS_OK);
+    CHECK(is(archive.label, "one") && is(archive.source, "smoke"));
+    CHECK(archive.revision == revision && archive.time_us > 0 && archive.file_size > 100 && !archive.automatic);
+    CHECK(cms_archive_iter_next(archives, &archive) == CMS_ERR_END);
+    REFUSED(cms_archive_iter_next(archives, NULL), "archive");
+    REFUSED(cms_archive_iter_next(NULL, &archive), "iter");
+    cms_archive_iter_close(archives);
+    cms_archive_iter_close(NULL);
+    REFUSED(cms_archive_iter_open(store, NULL), "iter");
+    REFUSED(cms_archive_iter_open(NULL, &archives), "store");
+    CHECK(cms_archive_delete(store, "one") == CMS_OK && cms_archive_delete(store, "one") == CMS_ERR_NOT_FOUND);
+    CHECK(cms_archive_delete(store, "../one") == CMS_ERR_INVALID);
+    REFUSED(cms_archive_delete(store, NULL), "label");
+    REFUSED(cms_archive_delete(NULL, "one"), "store");
 
-    CHECK(cms_verify_log(store, &log, &report) == CMS_OK && log.first == 1 && log.last >= revision);
+    CHECK(cms_log_check(store, &log, &report) == CMS_OK && log.first == 1 && log.last >= revision);
     CHECK(log.chain.len == 32 && strlen(log.chain.data) == 32);
-    CHECK(cms_report_problem(report, &problem) == CMS_ERR_END);
-    CHECK(cms_report_repaired(report, &repaired) == CMS_ERR_END);
-    REFUSED(cms_report_problem(report, NULL), "problem");
-    REFUSED(cms_report_problem(NULL, &problem), "report");
-    REFUSED(cms_report_repaired(report, NULL), "repaired");
-    REFUSED(cms_report_repaired(NULL, &repaired), "report");
-    cms_report_free(report);
-    cms_report_free(NULL);
-    REFUSED(cms_verify_log(store, NULL, &report), "info");
-    REFUSED(cms_verify_log(store, &log, NULL), "report");
-    REFUSED(cms_verify_log(NULL, &log, &report), "store");
+    CHECK(cms_report_next_problem(report, &problem) == CMS_ERR_END);
+    CHECK(cms_report_next_repaired(report, &repaired) == CMS_ERR_END);
+    REFUSED(cms_report_next_problem(report, NULL), "problem");
+    REFUSED(cms_report_next_problem(NULL, &problem), "report");
+    REFUSED(cms_report_next_repaired(report, NULL), "repaired");
+    REFUSED(cms_report_next_repaired(NULL, &repaired), "report");
+    cms_report_close(report);
+    cms_report_close(NULL);
+    REFUSED(cms_log_check(store, NULL, &report), "info");
+    REFUSED(cms_log_check(store, &log, NULL), "report");
+    REFUSED(cms_log_check(NULL, &log, &report), "store");
 
     write_file(package, "config thing 's'\n\toption 'open\n");
-    CHECK(cms_repair(store, &report) == CMS_OK && cms_report_repaired(report, &repaired) == CMS_OK);
-    CHECK(is(repaired.package, "w") && repaired.text_of == revision && repaired.revision > revision);
-    CHECK(cms_report_repaired(report, &repaired) == CMS_ERR_END);
-    CHECK(cms_report_problem(report, &problem) == CMS_ERR_END);
-    cms_report_free(report);
+    CHECK(cms_repair(store, &report) == CMS_OK && cms_report_next_repaired(report, &repaired) == CMS_OK);
+    CHECK(is(repaired.package, "w") && repaired.text_revision == revision && repaired.revision > revision);
+    CHECK(cms_report_next_repaired(report, &repaired) == CMS_ERR_END);
+    CHECK(cms_report_next_problem(report, &problem) == CMS_ERR_END);
+    cms_report_close(report);
     CHECK(cms_get(store, "w.s.b", NULL, 0, NULL) == CMS_OK);
     REFUSED(cms_repair(store, NULL), "report");
     REFUSED(cms_repair(NULL, &report), "store");

@@ -53,14 +53,14 @@ static void *reader(void *unused)
     cms_bytes value;
     char buffer[64];
 
-    if (cms_key_new(store, "t.s.a", &key) != CMS_OK)
+    if (cms_key_open(store, "t.s.a", &key) != CMS_OK)
         die("key");
     while (!atomic_load(&stop)) {
         check_pair();
         if (cms_get(store, "t.s.a", buffer, sizeof buffer, NULL) != CMS_OK || cms_key_get(key, &value) != CMS_OK)
             die("get");
     }
-    cms_key_free(key);
+    cms_key_close(key);
     return unused;
 }
 

@@ -27,7 +27,7 @@ static void changed(cms_event *event, cms_status status, void *data)
     int done;
 
     change.size = sizeof change;
-    done = status == CMS_OK && cms_event_change(event, &change) == CMS_OK && change.new_items.data
+    done = status == CMS_OK && cms_event_next_change(event, &change) == CMS_OK && change.new_items.data
         && set((cms_store *)data, "network.lan.copy", change.new_items.data);
 
     pthread_mutex_lock(&lock);
@@ -43,7 +43,7 @@ int main(void)
     cms_subscription *subscription;
 
     if (cms_open(NULL, &store) != CMS_OK
-        || cms_subscribe(store, "network.lan.mtu", CMS_SINCE_NOW, changed, store, &subscription) != CMS_OK)
+        || cms_subscription_open(store, "network.lan.mtu", CMS_SINCE_NOW, changed, store, &subscription) != CMS_OK)
         return 1;
     if (!set(store, "network.lan.mtu", "9000"))
         return 1;
@@ -52,7 +52,7 @@ int main(void)
         pthread_cond_wait(&told, &lock);
     pthread_mutex_unlock(&lock);
     /* From here on the callback is not running, and the data that it uses can be freed. */
-    cms_unsubscribe(subscription);
+    cms_subscription_close(subscription);
     if (cms_get(store, "network.lan.copy", copy, sizeof copy, NULL) == CMS_OK)
         printf("%s\n", copy);
     cms_close(store);

@@ -10,7 +10,7 @@ static int32_t check(cms_event *event, char *reason, size_t size, void *data)
     cms_change change;
 
     change.size = sizeof change;
-    while (cms_event_change(event, &change) == CMS_OK) {
+    while (cms_event_next_change(event, &change) == CMS_OK) {
         /* Without data the option is deleted, which is allowed. */
         if (change.new_items.data && strtol(change.new_items.data, NULL, 10) > most) {
             snprintf(reason, size, "%s: %s is more than %ld", change.key.data, change.new_items.data, most);
@@ -59,14 +59,14 @@ int main(int argc, char **argv)
         cms_close(store);
         return status == CMS_OK ? 0 : fail();
     }
-    if (cms_verify(store, "network.*.mtu", check, &most, &verifier) != CMS_OK)
+    if (cms_verifier_open(store, "network.*.mtu", check, &most, &verifier) != CMS_OK)
         return fail();
     puts("verifying");
     fflush(stdout);
     while (getchar() != EOF)
         ;
     /* From here on the callback is not running, and the data that it uses can be freed. */
-    cms_verify_close(verifier);
+    cms_verifier_close(verifier);
     cms_close(store);
     return 0;
 }

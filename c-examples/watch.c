@@ -13,17 +13,17 @@ static const char *or_nothing(cms_bytes items)
 
 static int show(cms_event *event)
 {
-    cms_transaction transaction;
+    cms_record record;
     cms_change change;
     int shown = 0;
 
-    transaction.size = sizeof transaction;
+    record.size = sizeof record;
     change.size = sizeof change;
-    if (cms_event_transaction(event, &transaction) != CMS_OK)
+    if (cms_event_record(event, &record) != CMS_OK)
         return 0;
-    while (cms_event_change(event, &change) == CMS_OK) {
+    while (cms_event_next_change(event, &change) == CMS_OK) {
         printf("%s: %s -> %s (%s)\n", change.key.data, or_nothing(change.old_items),
-            or_nothing(change.new_items), transaction.kind == CMS_BY_EDIT ? "edited" : "committed");
+            or_nothing(change.new_items), record.kind == CMS_BY_EDIT ? "edited" : "committed");
         shown++;
     }
     fflush(stdout);

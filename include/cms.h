@@ -13,10 +13,10 @@
  *     cms_close(store);
  *
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
- * state, without copying, and for iterating. cms_key_new is for one value again and again. cms_begin is for
+ * state, without copying, and for iterating. cms_key_open is for one value again and again. cms_begin is for
  * changes. cms_history_open and the functions after it show who changed what, and go back. cms_watch_open
- * delivers changes to programs with an event loop; cms_subscribe calls back. cms_verify accepts or refuses changes
- * before they are committed. The words are explained in the glossary of docs/design.md.
+ * delivers changes to programs with an event loop; cms_subscription_open calls back. cms_verifier_open accepts or
+ * refuses changes before they are committed. The words are explained in the glossary of docs/design.md.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
@@ -26,7 +26,7 @@
  *           function may also answer CMS_ERR_INVALID and CMS_ERR_INTERNAL, and those that open packages
  *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT, CMS_ERR_MEMORY and, with a limit,
  *           CMS_ERR_FULL.
- *           Functions that commit may answer CMS_ERR_REFUSED: see cms_verify.
+ *           Functions that commit may answer CMS_ERR_REFUSED: see cms_verifier_open.
  *           cms_last_error gives the details, for each thread. Any call may change errno, which means nothing.
  * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte and are copied.
  *           Memory handed out belongs to the library; each function says how long it is valid.
@@ -36,8 +36,14 @@
  *           pass it, for input and for output: the library writes no more than that, so that programs built with
  *           an older header go on working. Any other size is CMS_ERR_INVALID. A library that is older than the
  *           header writes members that it does not know as zero, and requires them to be zero on input.
- * Handles   open and close, new and free, begin and commit or rollback go together. A handle is released once,
- *           in any order with others; NULL is ignored. If opening failed, there is no handle to release.
+ * Names     A function begins with the object that it works on: cms_txn_set, cms_watch_next; those of a store leave
+ *           it out: cms_get. `_open` behind a noun hands out a handle of that type, `_close` releases it: a cms_list
+ *           comes from cms_list_open, cms_list_open_at or cms_txn_list_open, and goes with cms_list_close. Two
+ *           differ: a store is for cms_open and cms_close, and a transaction goes from cms_begin to cms_txn_commit
+ *           or cms_txn_rollback. `_next` goes on to the next, until CMS_ERR_END. Times
+ *           have their unit in the name: `_ms` milliseconds, `_us` microseconds. Sizes and lengths are in bytes.
+ * Handles   A handle is released once, in any order with others; NULL is ignored. If a call that hands one out
+ *           failed, there is no handle to release.
  * Threads   A function that takes a const handle does not change it, and any number of threads may call it at
  *           the same time; others need the handle to themselves. A signal handler must not
  *           call any function. The destructors of a thread that ends may call all but cms_last_error.
@@ -45,9 +51,9 @@
  *           the time of the fork; for everything else it opens its own. Handles are closed on exec.
  * Limits    Keys, names and types have up to 65534 bytes, values less than 4 MiB, packages up to 2 GiB of text.
  *           Reading a package whose text exceeds them, from an editor for example, is CMS_ERR_INVALID.
- * Manners   The library prints nothing, never exits, starts no threads except for cms_subscribe, cms_verify and
- *           texts that are written later (see cms_options), and changes neither signal handlers nor the
- *           locale. If memory for a file or for data of the caller cannot be allocated, the status is
+ * Manners   The library prints nothing, never exits, starts no threads except for cms_subscription_open,
+ *           cms_verifier_open and texts that are written later (see cms_options), and changes neither signal
+ *           handlers nor the locale. If memory for a file or for data of the caller cannot be allocated, the status is
  *           CMS_ERR_MEMORY; if not even 1 MiB can be allocated, the library says so on the standard error output
  *           and aborts. Once loaded it stays in the process until that ends: dlclose does not unload it.
  */
@@ -69,18 +75,18 @@
 #define CMS_VERSION_NUMBER ((CMS_VERSION_MAJOR << 16) | (CMS_VERSION_MINOR << 8) | CMS_VERSION_PATCH)
 
 
-// A level of cms_log_callback, by the numbers of syslog: a warning.
-#define CMS_LOG_WARNING 4
+// A level of cms_message_callback, by the numbers of syslog: a warning.
+#define CMS_MESSAGE_WARNING 4
 
 // Keep maps private to this process, even where they could be shared. Commits of others are then seen after
 // cms_refresh, as they are where no run directory can be used.
 #define CMS_OPEN_PRIVATE 1
 
 // An option that holds one string.
-#define CMS_TYPE_STRING 1
+#define CMS_OPTION_STRING 1
 
 // An option that holds a list of strings.
-#define CMS_TYPE_LIST 2
+#define CMS_OPTION_LIST 2
 
 // Made by a commit.
 #define CMS_BY_COMMIT 1
@@ -177,6 +183,9 @@ typedef enum {
     CMS_ERR_UNSUPPORTED = 20,
 } cms_status;
 
+// Iterates over archives, the oldest first. One thread uses one at a time.
+typedef struct cms_archive_iter cms_archive_iter;
+
 // The lines of a package, from the first to the last. One thread uses one at a time.
 typedef struct cms_blame cms_blame;
 
@@ -191,9 +200,6 @@ typedef struct cms_history cms_history;
 // outlive its store.
 typedef struct cms_key cms_key;
 
-// A list of the kept snapshots, the oldest first. One thread uses one at a time.
-typedef struct cms_labels cms_labels;
-
 // A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
 typedef struct cms_list cms_list;
 
@@ -203,7 +209,7 @@ typedef struct cms_option_iter cms_option_iter;
 // Iterates over packages. One thread uses one at a time.
 typedef struct cms_package_iter cms_package_iter;
 
-// The findings of cms_verify_log, or the work of cms_repair. One thread uses one at a time.
+// The findings of cms_log_check, or the work of cms_repair. One thread uses one at a time.
 typedef struct cms_report cms_report;
 
 // Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
@@ -221,7 +227,7 @@ typedef struct cms_snapshot cms_snapshot;
 // pointer. Snapshots, keys and transactions that it hands out may outlive it. A program needs one, as long as it runs.
 typedef struct cms_store cms_store;
 
-// A subscription: see cms_subscribe. Any thread may end it.
+// A subscription: see cms_subscription_open. Any thread may end it.
 typedef struct cms_subscription cms_subscription;
 
 // Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees them
@@ -231,7 +237,7 @@ typedef struct cms_subscription cms_subscription;
 // nothing returns CMS_OK.
 typedef struct cms_txn cms_txn;
 
-// A verifier: see cms_verify. Any thread may close it.
+// A verifier: see cms_verifier_open. Any thread may close it.
 typedef struct cms_verifier cms_verifier;
 
 // Delivers the transactions that change keys of a pattern: each once, in order, when its data can be read.
@@ -264,21 +270,21 @@ typedef struct {
     uint32_t pid;
 } cms_error;
 
-// Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
-// UTF-8, valid until the callback returns. So far there are only warnings, CMS_LOG_WARNING, about problems that stop
-// nothing, such as a file that is skipped; each comes once for a store. Later versions may add levels: ignore those
-// that you do not know.
+// Called with each message of a store, with its level and with the `message_data` of its options. `message` is one
+// line of UTF-8, valid until the callback returns. So far there are only warnings, CMS_MESSAGE_WARNING, about problems
+// that stop nothing, such as a file that is skipped; each comes once for a store. Later versions may add levels:
+// ignore those that you do not know.
 //
 // It runs on the thread whose call causes the message, or on a thread of the library, perhaps on several at the same
 // time. It is never called once the store and all its transactions, snapshots and keys are closed. It must not use the
 // store or what belongs to it, since locks may be held.
-typedef void (*cms_log_callback)(int32_t level, const char *message, void *data);
+typedef void (*cms_message_callback)(int32_t level, const char *message, void *data);
 
 // How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
 // sizeof(cms_options), then what you want to be different. Strings are copied; an empty string means the same as
-// NULL. Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay
-// override it only where they are stricter, or where the user owns the configuration directory; verify_timeout
-// never does. In safe mode, by the policy or by CMS_SAFE_MODE=1, all calls that write fail with
+// NULL. Where the store has a policy (section `store` of the package `cms`), log_limit, durability and
+// text_delay_ms override it only where they are stricter, or where the user owns the configuration directory;
+// verify_timeout_ms never does. In safe mode, by the policy or by CMS_SAFE_MODE=1, all calls that write fail with
 // CMS_ERR_PERMISSION.
 typedef struct {
     // sizeof(cms_options). It says which members the struct has, so that a library of any version can read it.
@@ -301,18 +307,18 @@ typedef struct {
     // How many bytes of the log are kept; 0: 4 MiB.
     uint64_t log_limit;
     // What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
-    // later: one sync instead of three) or "none" (the end of the process: a power cut may take the last commits, but
-    // leaves each package whole); and "PACKAGE=LEVEL" for one package, with commas between: "full,leases=log".
+    // later: one sync instead of three) or "none" (the end of the process: a power cut may take the last commits,
+    // but leaves each package whole); and "PACKAGE=LEVEL" for one package, with commas between: "full,leases=log".
     const char *durability;
     // For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
     // with the first such commit, which writes the texts then; so do cms_flush and cms_close.
-    uint64_t text_delay;
-    // For how many milliseconds a commit waits for its verifiers, see cms_verify; 0: 5000.
-    uint64_t verify_timeout;
+    uint64_t text_delay_ms;
+    // For how many milliseconds a commit waits for its verifiers, see cms_verifier_open; 0: 5000.
+    uint64_t verify_timeout_ms;
     // Called with messages, warnings for example. NULL: messages are dropped.
-    cms_log_callback log_hook;
-    // Given to log_hook.
-    void *log_data;
+    cms_message_callback on_message;
+    // Given to on_message.
+    void *message_data;
 } cms_options;
 
 // A piece of memory of the library: `len` bytes at `data`, followed by a NUL byte that `len` does not count. Names and
@@ -324,7 +330,7 @@ typedef struct {
     size_t len;
 } cms_bytes;
 
-// A section. The strings are valid until both the iterator is freed and the snapshot closed.
+// A section. The strings are valid until both the iterator and the snapshot are closed.
 typedef struct {
     // sizeof(cms_section), which the caller sets.
     size_t size;
@@ -335,7 +341,7 @@ typedef struct {
     int32_t anonymous;
 } cms_section;
 
-// An option. The strings are valid until both the iterator is freed and the snapshot closed.
+// An option. The strings are valid until both the iterator and the snapshot are closed.
 typedef struct {
     // sizeof(cms_option), which the caller sets.
     size_t size;
@@ -344,19 +350,20 @@ typedef struct {
     cms_bytes value;
     // All items, for cms_bytes_next; just one for a string.
     cms_bytes items;
-    // CMS_TYPE_STRING or CMS_TYPE_LIST.
+    // CMS_OPTION_STRING or CMS_OPTION_LIST.
     int32_t kind;
 } cms_option;
 
-// A transaction. The strings are valid until the next cms_history_next of the same history, or
-// cms_blame_next of the same blame, or its end; those of an event as long as that.
+// The record of a transaction, as the log has it: who made it, when and why. The strings are valid until the next
+// cms_history_next of the same history, or cms_blame_next of the same blame, or its end; those of an event as long
+// as that.
 typedef struct {
-    // sizeof(cms_transaction), which the caller sets.
+    // sizeof(cms_record), which the caller sets.
     size_t size;
     // Its number: the revision of the store after it.
     uint64_t revision;
     // When: microseconds since 1970, UTC. It never goes back, even if the clock does.
-    uint64_t time;
+    uint64_t time_us;
     // The transaction that this one undoes or confirms, or the revision that it goes back to; else 0.
     uint64_t refers;
     // Who: the number of the user, and of the process; 0 if it is not known.
@@ -369,11 +376,11 @@ typedef struct {
     // The message of the author: why.
     cms_bytes message;
     // For a commit that is rolled back unless it is confirmed: within how many milliseconds; else 0.
-    uint64_t confirm_within;
-} cms_transaction;
+    uint64_t confirm_within_ms;
+} cms_record;
 
-// A change of one key. The strings are valid until the next cms_history_change of the same history, or
-// cms_event_change of the same event, or its end.
+// A change of one key. The strings are valid until the next cms_history_next_change of the same history, or
+// cms_event_next_change of the same event, or its end.
 typedef struct {
     // sizeof(cms_change), which the caller sets.
     size_t size;
@@ -393,24 +400,24 @@ typedef struct {
     int64_t new_position;
 } cms_change;
 
-// The head of a kept snapshot. The strings are valid until the next cms_labels_next of the same handle, or its
-// end.
+// A kept snapshot: a file with the state of all packages. The strings are valid until the next
+// cms_archive_iter_next of the same handle, or its end.
 typedef struct {
-    // sizeof(cms_archive_info), which the caller sets.
+    // sizeof(cms_archive), which the caller sets.
     size_t size;
-    // Its label: for cms_restore, cms_find_revision and cms_delete_label.
+    // Its label: for cms_restore, cms_find_revision and cms_archive_delete.
     cms_bytes label;
     // When it was made: microseconds since 1970, UTC.
-    uint64_t time;
+    uint64_t time_us;
     // The transaction whose state it holds.
     uint64_t revision;
     // The size of its file, in bytes.
     uint64_t file_size;
     // The name that the program gave itself.
     cms_bytes source;
-    // 1 if it is an automatic snapshot, which newer ones replace; 0 if it was made by cms_label.
+    // 1 if it is an automatic snapshot, which newer ones replace; 0 if it was made by cms_archive_create.
     int32_t automatic;
-} cms_archive_info;
+} cms_archive;
 
 // The records of the log.
 typedef struct {
@@ -419,7 +426,7 @@ typedef struct {
     // The revisions of the oldest and the newest record; 0 if the log is empty.
     uint64_t first;
     uint64_t last;
-    // The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
+    // The chain of the newest record, in hexadecimal digits. It is valid until the report is closed.
     cms_bytes chain;
 } cms_log_info;
 
@@ -427,24 +434,24 @@ typedef struct {
 typedef struct {
     // sizeof(cms_repaired), which the caller sets.
     size_t size;
-    // Its name, which is valid until the next cms_report_repaired of the same report, or its end.
+    // Its name, which is valid until the next cms_report_next_repaired of the same report, or its end.
     cms_bytes package;
     // The revision whose text it has now.
-    uint64_t text_of;
+    uint64_t text_revision;
     // The transaction that put it back.
     uint64_t revision;
 } cms_repaired;
 
-// Called for each event, with the `data` given to cms_subscribe. `event` is NULL after a failure, which `status` and
-// cms_last_error describe. After CMS_ERR_STALE some transactions are missed: read everything again, later events
-// follow. After any other failure there are no more events.
+// Called for each event, with the `data` given to cms_subscription_open. `event` is NULL after a failure, which
+// `status` and cms_last_error describe. After CMS_ERR_STALE some transactions are missed: read everything again, later
+// events follow. After any other failure there are no more events.
 typedef void (*cms_event_callback)(cms_event *event, cms_status status, void *data);
 
-// Called with each transaction that will be verified, and with the `data` given to cms_verify. Returns 0 to accept
-// it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one line
-// of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is 0,
-// since the transaction has no number yet.
-typedef int32_t (*cms_verify_callback)(cms_event *event, char *reason, size_t size, void *data);
+// Called with each transaction that will be verified, and with the `data` given to cms_verifier_open. Returns 0 to
+// accept it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one
+// line of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is
+// 0, since the transaction has no number yet.
+typedef int32_t (*cms_verifier_callback)(cms_event *event, char *reason, size_t size, void *data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -465,17 +472,6 @@ cms_status cms_last_error(cms_error *error);
 size_t cms_last_message(char *buffer,
                         size_t size);
 
-/* ---- What a build may leave out ---- */
-
-// Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
-// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
-// cms_get_at, cms_text_at, cms_changed_since), "archive" (cms_label, cms_delete_label, cms_labels_open, cms_backup,
-// cms_restore), "audit" (cms_verify_log, cms_repair), "undo" (cms_undo, cms_rollback) and "verify" (cms_verify).
-// libcms.so has them all; libcms-small.so, for routers, has none, and aborts the program where libcms.so would return
-// CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait to be confirmed, and recovery are in every
-// build. Any thread may call it at any time.
-int32_t cms_has_feature(const char *name);
-
 /* ---- Opening and closing a store ---- */
 
 // Opens a store; `options` may be NULL for the defaults. A package is opened when its first key is read.
@@ -487,12 +483,6 @@ cms_status cms_open(const cms_options *options,
 
 // Closes a store. NULL is ignored. Memory that snapshots and keys have handed out stays valid.
 void cms_close(cms_store *store);
-
-// Returns the version of the library, "0.1.0" for example. The string is part of the library.
-const char *cms_version(void);
-
-// Returns the version of the library as CMS_VERSION_NUMBER has it.
-uint32_t cms_version_number(void);
 
 /* ---- Reading values ---- */
 
@@ -621,8 +611,8 @@ cms_status cms_snapshot_get_list(const cms_snapshot *snapshot,
                                  const char *key,
                                  cms_bytes *items);
 
-// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items` then is
-// the rest of the list.
+// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_iter_next hand it out. `items`
+// then is the rest of the list.
 //
 // CMS_ERR_END: there are no more.
 cms_status cms_bytes_next(cms_bytes *items,
@@ -644,18 +634,18 @@ cms_status cms_snapshot_get_many(const cms_snapshot *snapshot,
 // Prepares a key. It need not exist yet.
 //
 // CMS_ERR_INVALID: it is not the key of a section or an option.
-cms_status cms_key_new(const cms_store *store, const char *text, cms_key **key);
+cms_status cms_key_open(const cms_store *store, const char *text, cms_key **key);
 
 // Finds the newest committed value of a prepared key, without copying it. It is valid until the next
-// cms_key_get of the same key, or cms_key_free. As long as nobody commits to its section, this is the fastest
+// cms_key_get of the same key, or cms_key_close. As long as nobody commits to its section, this is the fastest
 // of all reads.
 //
 // As cms_get.
 cms_status cms_key_get(cms_key *key,
                        cms_bytes *value);
 
-// Frees a prepared key. NULL is ignored.
-void cms_key_free(cms_key *key);
+// Closes a prepared key. NULL is ignored.
+void cms_key_close(cms_key *key);
 
 /* ---- Iterating ---- */
 
@@ -663,22 +653,22 @@ void cms_key_free(cms_key *key);
 // created after the snapshot was opened.
 //
 // CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
-cms_status cms_snapshot_packages(const cms_snapshot *snapshot,
+cms_status cms_package_iter_open(const cms_snapshot *snapshot,
                                  cms_package_iter **iter);
 
 // Gets the next package. The name is valid until the next call with the same iterator.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_package_next(cms_package_iter *iter, cms_bytes *name);
+cms_status cms_package_iter_next(cms_package_iter *iter, cms_bytes *name);
 
-// Frees an iterator. NULL is ignored.
-void cms_package_iter_free(cms_package_iter *iter);
+// Closes an iterator. NULL is ignored.
+void cms_package_iter_close(cms_package_iter *iter);
 
 // Iterates over the sections of a package, in the order of the file: all of them if `type` is NULL or "", else those
 // of the type, perhaps none.
 //
 // CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
-cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
+cms_status cms_section_iter_open(const cms_snapshot *snapshot,
                                  const char *package,
                                  const char *type,
                                  cms_section_iter **iter);
@@ -686,15 +676,15 @@ cms_status cms_snapshot_sections(const cms_snapshot *snapshot,
 // Finds the next section.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_section_next(cms_section_iter *iter, cms_section *section);
+cms_status cms_section_iter_next(cms_section_iter *iter, cms_section *section);
 
-// Frees an iterator. NULL is ignored.
-void cms_section_iter_free(cms_section_iter *iter);
+// Closes an iterator. NULL is ignored.
+void cms_section_iter_close(cms_section_iter *iter);
 
 // Iterates over the options of a section, in the order of the file. `section` is its name.
 //
 // CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_snapshot_get.
-cms_status cms_snapshot_options(const cms_snapshot *snapshot,
+cms_status cms_option_iter_open(const cms_snapshot *snapshot,
                                 const char *package,
                                 const char *section,
                                 cms_option_iter **iter);
@@ -702,10 +692,10 @@ cms_status cms_snapshot_options(const cms_snapshot *snapshot,
 // Finds the next option.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_option_next(cms_option_iter *iter, cms_option *option);
+cms_status cms_option_iter_next(cms_option_iter *iter, cms_option *option);
 
-// Frees an iterator. NULL is ignored.
-void cms_option_iter_free(cms_option_iter *iter);
+// Closes an iterator. NULL is ignored.
+void cms_option_iter_close(cms_option_iter *iter);
 
 /* ---- Transactions ---- */
 
@@ -772,28 +762,28 @@ cms_status cms_txn_get(cms_txn *txn,
                        size_t *len);
 
 // Gets facts about a transaction; each output may be NULL. `id` is a number that no other transaction of the process
-// has; it is not the revision that the commit gets. `started` is when it was begun, in microseconds since 1970.
-// `changes` is the number of changes so far. Every live handle is an active transaction: cms_txn_commit and
-// cms_txn_rollback end it and free the handle.
+// has; it is not the revision that the commit gets. `started_us` is when it was begun, in microseconds since 1970,
+// UTC. `changes` is the number of changes so far. Every live handle is an active transaction: cms_txn_commit and
+// cms_txn_rollback end it and release the handle.
 cms_status cms_txn_info(const cms_txn *txn,
                         uint64_t *id,
-                        uint64_t *started,
+                        uint64_t *started_us,
                         size_t *changes);
 
 // Sets the message of the transaction, for the history.
 cms_status cms_txn_set_message(cms_txn *txn, const char *message);
 
-// Makes the commit one that is rolled back unless it is confirmed, with cms_confirm or "cms confirm", within so many
-// milliseconds. The rollback sets the keys that it has changed back to what they were, even if others have changed
-// them since; other changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay
-// together, and the time given last counts for all.
+// Makes the commit one that is rolled back unless it is confirmed, with cms_confirm or "cms confirm", within
+// `within_ms`. The rollback sets the keys that it has changed back to what they were, even if others have changed them
+// since; other changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay together,
+// and the time given last counts for all.
 //
 // cms_txn_commit starts a guard that rolls it back in time, even if the program has ended: a process of its own, if
 // there is a `cms` in PATH or in one of the usual directories for programs; otherwise a thread, which ends with the
 // program. If neither can be started, cms_txn_commit returns CMS_ERR_IO and nothing is committed. The next program
 // that opens the store after the time is up rolls the commit back as well.
 cms_status cms_txn_set_confirm(cms_txn *txn,
-                               uint64_t milliseconds);
+                               uint64_t within_ms);
 
 // With `force` other than 0, commits the changes even if others have changed the same keys meanwhile.
 cms_status cms_txn_set_force(cms_txn *txn,
@@ -807,9 +797,9 @@ cms_status cms_txn_savepoint(cms_txn *txn, uint32_t *savepoint);
 // CMS_ERR_INVALID: there is no such savepoint.
 cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
 
-// Commits all changes, durably, and frees the transaction, even on failure. `revision` gets the number of the commit;
-// it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another transaction
-// to try again.
+// Commits all changes, durably, and releases the transaction, even on failure. `revision` gets the number of the
+// commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another
+// transaction to try again.
 //
 // CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message has the old
 // and the present value and the author of the present one. CMS_ERR_LOCKED: another writer did not finish in time.
@@ -818,7 +808,7 @@ cms_status cms_txn_rollback_to(cms_txn *txn, uint32_t savepoint);
 cms_status cms_txn_commit(cms_txn *txn,
                           uint64_t *revision);
 
-// Drops all changes and frees the transaction. NULL is ignored.
+// Drops all changes and releases the transaction. NULL is ignored.
 void cms_txn_rollback(cms_txn *txn);
 
 /* ---- History: who changed what ---- */
@@ -836,15 +826,15 @@ cms_status cms_history_open(const cms_store *store,
 // Finds the next transaction.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_history_next(cms_history *history, cms_transaction *transaction);
+cms_status cms_history_next(cms_history *history, cms_record *record);
 
 // Finds the next change of the transaction that cms_history_next found last.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_history_change(cms_history *history, cms_change *change);
+cms_status cms_history_next_change(cms_history *history, cms_change *change);
 
-// Frees a history. NULL is ignored.
-void cms_history_free(cms_history *history);
+// Closes a history. NULL is ignored.
+void cms_history_close(cms_history *history);
 
 // Opens the blame of a package, which names for each line the last transaction that wrote it. Changes made with an
 // editor are noted first.
@@ -855,17 +845,17 @@ cms_status cms_blame_open(const cms_store *store,
                           const char *package,
                           cms_blame **blame);
 
-// Finds the next line, without its newline, and the transaction it comes from, whose `revision` and `kind` are 0 if
-// the line is older than the log. `transaction` may be NULL. The line is valid until the next call with the same
-// blame, or its end; it is as in the file, which need not be UTF-8.
+// Finds the next line, without its newline, and the record of the transaction it comes from, whose `revision` and
+// `kind` are 0 if the line is older than the log. `record` may be NULL. The line is valid until the next call with the
+// same blame, or its end; it is as in the file, which need not be UTF-8.
 //
 // CMS_ERR_END: there are no more.
 cms_status cms_blame_next(cms_blame *blame,
                           cms_bytes *line,
-                          cms_transaction *transaction);
+                          cms_record *record);
 
-// Frees a blame. NULL is ignored.
-void cms_blame_free(cms_blame *blame);
+// Closes a blame. NULL is ignored.
+void cms_blame_close(cms_blame *blame);
 
 /* ---- Earlier states ---- */
 
@@ -906,21 +896,21 @@ cms_status cms_text_at(const cms_store *store,
 // editor are noted first. If the log does not go back that far, some of them may not have changed.
 //
 // CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_DAMAGED: the log is damaged.
-cms_status cms_changed_since(const cms_store *store,
-                             uint64_t revision,
-                             cms_package_iter **iter);
+cms_status cms_package_iter_open_changed(const cms_store *store,
+                                         uint64_t revision,
+                                         cms_package_iter **iter);
 
 /* ---- Undo, rollback and confirmation ---- */
 
-// Undoes a transaction; later changes stay. `message` may be NULL. `revision` gets the number of the new transaction,
-// and may be NULL.
+// Undoes the transaction with the number `revision`; later changes stay. `message` may be NULL. `done` gets the number
+// of the new transaction, and may be NULL.
 //
 // CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
 // more. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_undo(const cms_store *store,
-                    uint64_t transaction,
+                    uint64_t revision,
                     const char *message,
-                    uint64_t *revision);
+                    uint64_t *done);
 
 // Rolls all packages back to their exact state at a revision. `message` may be NULL. `done` gets the number of the
 // new transaction, or 0 if nothing had to change; it may be NULL.
@@ -931,70 +921,70 @@ cms_status cms_rollback(const cms_store *store,
                         const char *message,
                         uint64_t *done);
 
-// Gets the number of the commit that waits to be confirmed, and how much time is left, in milliseconds. Either may be
-// NULL. A commit whose time is up is rolled back first.
+// Gets the number of the commit that waits to be confirmed, and how much time is left. Either may be NULL. A commit
+// whose time is up is rolled back first.
 //
 // CMS_ERR_NOT_FOUND: no commit waits.
 cms_status cms_pending(const cms_store *store,
-                       uint64_t *transaction,
-                       uint64_t *milliseconds);
+                       uint64_t *revision,
+                       uint64_t *left_ms);
 
 // Lists the transactions that wait to be confirmed, the oldest first: by whom, when, and what each has changed. They
 // are rolled back unless cms_confirm is called.
 //
 // CMS_ERR_NOT_FOUND: no commit waits.
-cms_status cms_pending_open(const cms_store *store,
-                            cms_history **history);
+cms_status cms_history_open_pending(const cms_store *store,
+                                    cms_history **history);
 
 // To be called after the commit of the transaction `revision`: describes another commit that waits to be confirmed, by
-// whom it was made, how much time is left, and which keys that `revision` has changed are rolled back with it. The text
-// is for people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
+// whom it was made, how much time is left, and which keys that `revision` has changed are rolled back with it. The
+// text is for people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
 //
 // CMS_ERR_END: no other commit waits.
-cms_status cms_notice(const cms_store *store,
-                      uint64_t revision,
-                      char *buffer,
-                      size_t size,
-                      size_t *len);
+cms_status cms_pending_notice(const cms_store *store,
+                              uint64_t revision,
+                              char *buffer,
+                              size_t size,
+                              size_t *len);
 
-// Confirms the commit that waits to be confirmed, and all that wait with it. `transaction` is its number, or 0 for
-// any.
+// Confirms the commit that waits to be confirmed, and all that wait with it. `revision` is its number, or 0 for any.
 //
 // CMS_ERR_NOT_FOUND: no commit waits, or another one does. Otherwise as cms_txn_commit.
 cms_status cms_confirm(const cms_store *store,
-                       uint64_t transaction);
+                       uint64_t revision);
 
-/* ---- Labels and backups ---- */
+/* ---- Archives: kept snapshots and backups ---- */
 
-// Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
+// Keeps the committed state of all packages under a label, until cms_archive_delete. `revision` gets the number
 // of the last transaction in it, and may be NULL.
 //
 // CMS_ERR_EXISTS: a snapshot has that label. CMS_ERR_INVALID: the label is not allowed. CMS_ERR_NOT_FOUND: no state
 // directory can be written. CMS_ERR_IO, CMS_ERR_NO_SPACE: the snapshot could not be written.
-cms_status cms_label(const cms_store *store,
-                     const char *label,
-                     uint64_t *revision);
+cms_status cms_archive_create(const cms_store *store,
+                              const char *label,
+                              uint64_t *revision);
 
 // Deletes the snapshot with a label, or an automatic snapshot by its name.
 //
 // CMS_ERR_NOT_FOUND: there is no such snapshot. CMS_ERR_DAMAGED: the file is damaged, and stays. CMS_ERR_INVALID: the
 // label is not allowed. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
-cms_status cms_delete_label(const cms_store *store,
-                            const char *label);
+cms_status cms_archive_delete(const cms_store *store,
+                              const char *label);
 
-// Lists the snapshots, with a label and automatic ones, the oldest first. Other files in the directory are skipped.
+// Iterates over the kept snapshots, with a label and automatic ones, the oldest first. Other files in the directory
+// are skipped.
 //
 // CMS_ERR_NOT_FOUND: there is no state directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
-cms_status cms_labels_open(const cms_store *store,
-                           cms_labels **labels);
+cms_status cms_archive_iter_open(const cms_store *store,
+                                 cms_archive_iter **iter);
 
 // Finds the next snapshot.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_labels_next(cms_labels *labels, cms_archive_info *info);
+cms_status cms_archive_iter_next(cms_archive_iter *iter, cms_archive *archive);
 
-// Frees the list of snapshots. NULL is ignored.
-void cms_labels_free(cms_labels *labels);
+// Closes an iterator. NULL is ignored.
+void cms_archive_iter_close(cms_archive_iter *iter);
 
 // Writes the committed state of all packages into a file, which is replaced if it is there.
 //
@@ -1014,21 +1004,22 @@ cms_status cms_restore(const cms_store *store,
 
 // Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
 // taken out or put in without a trace. But a user who can write the log can forge all of it: keep `chain` somewhere
-// else to detect that. Damage is not a failure of the call: cms_report_problem lists it. The call reads the whole log.
+// else to detect that. Damage is not a failure of the call: cms_report_next_problem lists it. The call reads the whole
+// log.
 //
 // CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
 // cannot be read.
-cms_status cms_verify_log(const cms_store *store,
-                          cms_log_info *info,
-                          cms_report **report);
+cms_status cms_log_check(const cms_store *store,
+                         cms_log_info *info,
+                         cms_report **report);
 
 // Mends what can be mended: finishes a commit that a crash has interrupted, puts back the newest text without errors
 // of each package whose text has errors, as the log has it, and sets damaged parts of the log aside, in files that end
-// with .damaged; the readable parts stay. cms_report_problem lists the damage of the log, cms_report_repaired the
-// packages that were put back.
+// with .damaged; the readable parts stay. cms_report_next_problem lists the damage of the log,
+// cms_report_next_repaired the packages that were put back.
 //
 // CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise
-// as cms_verify_log and cms_txn_commit. Repairs that were made before the failure stay.
+// as cms_log_check and cms_txn_commit. Repairs that were made before the failure stay.
 cms_status cms_repair(const cms_store *store,
                       cms_report **report);
 
@@ -1036,16 +1027,16 @@ cms_status cms_repair(const cms_store *store,
 // with the same report, or its end.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_report_problem(cms_report *report,
-                              cms_bytes *problem);
+cms_status cms_report_next_problem(cms_report *report,
+                                   cms_bytes *problem);
 
 // Gets the next package that was put back.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_report_repaired(cms_report *report, cms_repaired *repaired);
+cms_status cms_report_next_repaired(cms_report *report, cms_repaired *repaired);
 
-// Frees a report. NULL is ignored.
-void cms_report_free(cms_report *report);
+// Closes a report. NULL is ignored.
+void cms_report_close(cms_report *report);
 
 /* ---- Events ---- */
 
@@ -1057,7 +1048,7 @@ void cms_report_free(cms_report *report);
 // Edits by hand become events as well, once the file is at rest, unless they change only comments.
 //
 // A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without
-// changes. The event of a commit that has to be confirmed has `confirm_within`; if it is not confirmed, an event of
+// changes. The event of a commit that has to be confirmed has `confirm_within_ms`; if it is not confirmed, an event of
 // kind CMS_BY_ROLLBACK follows.
 //
 // CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_STALE: the log does not go back to `since`. CMS_ERR_FULL: the
@@ -1068,13 +1059,12 @@ cms_status cms_watch_open(const cms_store *store,
                           uint64_t since,
                           cms_watch **watch);
 
-// Finds the next event, and waits for it at most `timeout` milliseconds: 0 for not at all, CMS_FOREVER without
-// end.
+// Finds the next event, and waits for it at most `timeout_ms`: 0 for not at all, CMS_FOREVER without end.
 //
 // CMS_ERR_END: there are no more. CMS_ERR_STALE: the log does not have the next transaction any more. Read everything
 // again; the watch goes on with the transactions from now on.
 cms_status cms_watch_next(cms_watch *watch,
-                          int32_t timeout,
+                          int32_t timeout_ms,
                           cms_event **event);
 
 // Gets a descriptor that is readable when there may be an event, for poll, epoll, select and event loops. Then call
@@ -1087,8 +1077,8 @@ cms_status cms_watch_fd(cms_watch *watch,
 
 // With `merge` other than 0, delivers all transactions that are there already as one event, with one change for each
 // key.
-cms_status cms_watch_merge(cms_watch *watch,
-                           int32_t merge);
+cms_status cms_watch_set_merge(cms_watch *watch,
+                               int32_t merge);
 
 // Gets the number of the last transaction that the watch has reached. To continue after a restart, open a watch with
 // it for `since`.
@@ -1098,38 +1088,38 @@ cms_status cms_watch_revision(const cms_watch *watch,
 // Closes a watch. NULL is ignored.
 void cms_watch_close(cms_watch *watch);
 
-// Gets the transaction of an event. The strings are valid as long as the event is.
-cms_status cms_event_transaction(const cms_event *event, cms_transaction *transaction);
+// Gets the record of the transaction of an event. The strings are valid as long as the event is.
+cms_status cms_event_record(const cms_event *event, cms_record *record);
 
 // Finds the next change of an event, in the order of the transaction. The strings are valid until the next call
 // for the same event, or its end.
 //
 // CMS_ERR_END: there are no more.
-cms_status cms_event_change(cms_event *event,
-                            cms_change *change);
+cms_status cms_event_next_change(cms_event *event,
+                                 cms_change *change);
 
 // Calls `callback` with each event, in order, on a thread of the library: one for all subscriptions of the store,
 // which ends with the last of them. The callback may read and write the store, and subscribe and end
 // subscriptions; it must not close the store. `pattern` and `since` as in cms_watch_open.
 //
 // As cms_watch_open; CMS_ERR_IO: the system has no thread or descriptor left.
-cms_status cms_subscribe(const cms_store *store,
-                         const char *pattern,
-                         uint64_t since,
-                         cms_event_callback callback,
-                         void *data,
-                         cms_subscription **subscription);
+cms_status cms_subscription_open(const cms_store *store,
+                                 const char *pattern,
+                                 uint64_t since,
+                                 cms_event_callback callback,
+                                 void *data,
+                                 cms_subscription **subscription);
 
-// Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
+// Closes a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
 // the callback itself calls this function, that call of the callback is the last.
-void cms_unsubscribe(cms_subscription *subscription);
+void cms_subscription_close(cms_subscription *subscription);
 
 /* ---- Verifiers ---- */
 
 // Calls `callback` before each transaction, of any process, that would change a key that `pattern` selects (see
 // cms_watch_open), to accept or refuse it. If the callback refuses, the commit fails with CMS_ERR_REFUSED, with the
 // reason and the name of this program in cms_last_error. It also fails if the callback does not answer within the
-// `verify_timeout` of the committer, by default 5 seconds, or if this process dies during the call. A verifier that
+// `verify_timeout_ms` of the committer, by default 5 seconds, or if this process dies during the call. A verifier that
 // died earlier is ignored.
 //
 // The callback runs on a thread of the library, one for each verifier. It may read the store, which shows the state
@@ -1141,14 +1131,31 @@ void cms_unsubscribe(cms_subscription *subscription);
 // CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_PERMISSION: this user is neither root nor the owner of the
 // configuration directory, or the run directory belongs to another user. CMS_ERR_NOT_FOUND: no run directory can be
 // used. CMS_ERR_IO: the system has no thread or descriptor left.
-cms_status cms_verify(const cms_store *store,
-                      const char *pattern,
-                      cms_verify_callback callback,
-                      void *data,
-                      cms_verifier **verifier);
+cms_status cms_verifier_open(const cms_store *store,
+                             const char *pattern,
+                             cms_verifier_callback callback,
+                             void *data,
+                             cms_verifier **verifier);
 
-// Ends a verifier. NULL is ignored. Once it returns, the callback is not running and is not called again.
-void cms_verify_close(cms_verifier *verifier);
+// Closes a verifier. NULL is ignored. Once it returns, the callback is not running and is not called again.
+void cms_verifier_close(cms_verifier *verifier);
+
+/* ---- The library: its version, and what a build may leave out ---- */
+
+// Returns the version of the library, "0.1.0" for example. The string is part of the library.
+const char *cms_version(void);
+
+// Returns the version of the library as CMS_VERSION_NUMBER has it.
+uint32_t cms_version_number(void);
+
+// Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
+// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
+// cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
+// cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo,
+// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
+// aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
+// to be confirmed, and recovery are in every build. Any thread may call it at any time.
+int32_t cms_has_feature(const char *name);
 
 #ifdef __cplusplus
 }  // extern "C"

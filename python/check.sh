@@ -53,7 +53,9 @@ test_installed() {
 
 check_sources() {
     cd "$here"
-    "$tools/bin/ruff" check --no-cache --quiet . && "$tools/bin/ruff" format --no-cache --quiet --check .
+    # Each on a line of its own: a failure before && would not end the script.
+    "$tools/bin/ruff" check --no-cache --quiet .
+    "$tools/bin/ruff" format --no-cache --quiet --check .
     "$tools/bin/mypy" --cache-dir "$work/mypy"
 }
 

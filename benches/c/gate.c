@@ -120,7 +120,7 @@ static cms_store *open_store(size_t number, const char *durability)
 	options.source = "gate";
 	options.durability = durability;
 	/* No text is written while commits are counted. */
-	options.text_delay = 3600 * 1000;
+	options.text_delay_ms = 3600 * 1000;
 	check(cms_open(&options, &store), "cms_open", config);
 	return store;
 }
@@ -189,7 +189,7 @@ static void open_all(struct opened *opened, size_t number)
 	opened->prepared = memory(sizeof(cms_key *) * count);
 	for (key = 0; key < count; key++) {
 		expect(opened->store, key);
-		check(cms_key_new(opened->store, keys[key], &opened->prepared[key]), "cms_key_new", keys[key]);
+		check(cms_key_open(opened->store, keys[key], &opened->prepared[key]), "cms_key_open", keys[key]);
 		check(cms_key_get(opened->prepared[key], &value), "cms_key_get", keys[key]);
 		if (strcmp(value.data, values[key]))
 			fail("another prepared value", keys[key]);

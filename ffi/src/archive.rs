@@ -1,4 +1,4 @@
-//! LastError states of all packages: snapshots with a label, automatic snapshots, and backups.
+//! Kept states of all packages: snapshots with a label, automatic snapshots, and backups.
 
 use std::ffi::{CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
@@ -6,50 +6,50 @@ use std::path::Path;
 
 use cms_core::{Archive, ArchiveInfo};
 
-use crate::feature::{ARCHIVE, guard_if};
 use crate::handle::{
     bytes, cms_bytes, handle, handle_mut, reclaim, required, string, text, write_handle, write_result,
 };
+use crate::library::{ARCHIVE, guard_if};
 use crate::open::cms_store;
 use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard_void};
 
-/// A list of the kept snapshots, the oldest first. One thread uses one at a time.
-pub struct cms_labels {
+/// Iterates over archives, the oldest first. One thread uses one at a time.
+pub struct cms_archive_iter {
     archives: std::vec::IntoIter<ArchiveInfo>,
     label: CString,
     source: CString,
 }
 
 sized! {
-    /// The head of a kept snapshot. The strings are valid until the next cms_labels_next of the same handle, or its
-    /// end.
+    /// A kept snapshot: a file with the state of all packages. The strings are valid until the next
+    /// cms_archive_iter_next of the same handle, or its end.
     #[repr(C)]
-    pub struct cms_archive_info {
-        /// sizeof(cms_archive_info), which the caller sets.
+    pub struct cms_archive {
+        /// sizeof(cms_archive), which the caller sets.
         pub size: usize,
-        /// Its label: for cms_restore, cms_find_revision and cms_delete_label.
+        /// Its label: for cms_restore, cms_find_revision and cms_archive_delete.
         pub label: cms_bytes,
         /// When it was made: microseconds since 1970, UTC.
-        pub time: u64,
+        pub time_us: u64,
         /// The transaction whose state it holds.
         pub revision: u64,
         /// The size of its file, in bytes.
         pub file_size: u64,
         /// The name that the program gave itself.
         pub source: cms_bytes,
-        /// 1 if it is an automatic snapshot, which newer ones replace; 0 if it was made by cms_label.
+        /// 1 if it is an automatic snapshot, which newer ones replace; 0 if it was made by cms_archive_create.
         pub automatic: i32,
     }
 }
 
-/// Keeps the committed state of all packages under a label, until cms_delete_label. `revision` gets the number
+/// Keeps the committed state of all packages under a label, until cms_archive_delete. `revision` gets the number
 /// of the last transaction in it, and may be NULL.
 ///
 /// CMS_ERR_EXISTS: a snapshot has that label. CMS_ERR_INVALID: the label is not allowed. CMS_ERR_NOT_FOUND: no state
 /// directory can be written. CMS_ERR_IO, CMS_ERR_NO_SPACE: the snapshot could not be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_label(
+pub unsafe extern "C" fn cms_archive_create(
     store: *const cms_store,
     label: *const c_char,
     revision: *mut u64,
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn cms_label(
 /// CMS_ERR_NOT_FOUND: there is no such snapshot. CMS_ERR_DAMAGED: the file is damaged, and stays. CMS_ERR_INVALID: the
 /// label is not allowed. CMS_ERR_IO, CMS_ERR_PERMISSION: it could not be deleted.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const c_char) -> cms_status {
+pub unsafe extern "C" fn cms_archive_delete(store: *const cms_store, label: *const c_char) -> cms_status {
     guard_if::<ARCHIVE>(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
@@ -80,21 +80,23 @@ pub unsafe extern "C" fn cms_delete_label(store: *const cms_store, label: *const
     })
 }
 
-/// Lists the snapshots, with a label and automatic ones, the oldest first. Other files in the directory are skipped.
+/// Iterates over the kept snapshots, with a label and automatic ones, the oldest first. Other files in the directory
+/// are skipped.
 ///
 /// CMS_ERR_NOT_FOUND: there is no state directory. CMS_ERR_IO, CMS_ERR_PERMISSION: it cannot be read.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_labels_open(
+pub unsafe extern "C" fn cms_archive_iter_open(
     store: *const cms_store,
-    labels: *mut *mut cms_labels,
+    iter: *mut *mut cms_archive_iter,
 ) -> cms_status {
     guard_if::<ARCHIVE>(|| {
-        let place = required(labels, "labels")?;
+        let place = required(iter, "iter")?;
         // SAFETY: C1.
-        let archives = unsafe { handle(store, "store") }?.0.engine().archives().labels()?.into_iter();
-        let labels = cms_labels { archives, label: CString::default(), source: CString::default() };
+        let found = unsafe { handle(store, "store") }?.0.engine().archives().labels()?.into_iter();
+        let archives =
+            cms_archive_iter { archives: found, label: CString::default(), source: CString::default() };
         // SAFETY: not NULL, C5.
-        unsafe { write_handle(place, labels) };
+        unsafe { write_handle(place, archives) };
         Ok(())
     })
 }
@@ -103,35 +105,38 @@ pub unsafe extern "C" fn cms_labels_open(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_labels_next(labels: *mut cms_labels, info: *mut cms_archive_info) -> cms_status {
+pub unsafe extern "C" fn cms_archive_iter_next(
+    iter: *mut cms_archive_iter,
+    archive: *mut cms_archive,
+) -> cms_status {
     guard_if::<ARCHIVE>(|| {
         // SAFETY: C7.
-        let place = unsafe { sized::output(info, "info") }?;
+        let place = unsafe { sized::output(archive, "archive") }?;
         // SAFETY: C1, C4.
-        let labels = unsafe { handle_mut(labels, "labels") }?;
-        let found = labels.archives.next().ok_or(Failure::End)?;
-        labels.label = text(found.label.as_bytes());
-        labels.source = text(found.source.as_bytes());
-        let info = cms_archive_info {
+        let iter = unsafe { handle_mut(iter, "iter") }?;
+        let found = iter.archives.next().ok_or(Failure::End)?;
+        iter.label = text(found.label.as_bytes());
+        iter.source = text(found.source.as_bytes());
+        let found = cms_archive {
             size: 0,
-            label: cms_bytes::of(labels.label.as_bytes()),
-            time: found.time,
+            label: cms_bytes::of(iter.label.as_bytes()),
+            time_us: found.time,
             revision: found.revision,
             file_size: found.size,
-            source: cms_bytes::of(labels.source.as_bytes()),
+            source: cms_bytes::of(iter.source.as_bytes()),
             automatic: i32::from(found.is_automatic()),
         };
         // SAFETY: C7.
-        unsafe { place.write(info) };
+        unsafe { place.write(found) };
         Ok(())
     })
 }
 
-/// Frees the list of snapshots. NULL is ignored.
+/// Closes an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_labels_free(labels: *mut cms_labels) {
+pub unsafe extern "C" fn cms_archive_iter_close(iter: *mut cms_archive_iter) {
     // SAFETY: C6.
-    guard_void(|| drop(unsafe { reclaim(labels) }));
+    guard_void(|| drop(unsafe { reclaim(iter) }));
 }
 
 /// Writes the committed state of all packages into a file, which is replaced if it is there.

@@ -4,13 +4,13 @@ use std::ffi::CString;
 
 use cms_core::Repaired;
 
-use crate::feature::{AUDIT, guard_if};
 use crate::handle::{cms_bytes, handle, handle_mut, reclaim, required, text, write_handle};
+use crate::library::{AUDIT, guard_if};
 use crate::open::cms_store;
 use crate::sized::{self, sized};
 use crate::status::{Failure, cms_status, guard_void};
 
-/// The findings of cms_verify_log, or the work of cms_repair. One thread uses one at a time.
+/// The findings of cms_log_check, or the work of cms_repair. One thread uses one at a time.
 pub struct cms_report {
     problems: std::vec::IntoIter<String>,
     packages: std::vec::IntoIter<Repaired>,
@@ -29,7 +29,7 @@ sized! {
         /// The revisions of the oldest and the newest record; 0 if the log is empty.
         pub first: u64,
         pub last: u64,
-        /// The chain of the newest record, in hexadecimal digits. It is valid until the report is freed.
+        /// The chain of the newest record, in hexadecimal digits. It is valid until the report is closed.
         pub chain: cms_bytes,
     }
 }
@@ -40,10 +40,10 @@ sized! {
     pub struct cms_repaired {
         /// sizeof(cms_repaired), which the caller sets.
         pub size: usize,
-        /// Its name, which is valid until the next cms_report_repaired of the same report, or its end.
+        /// Its name, which is valid until the next cms_report_next_repaired of the same report, or its end.
         pub package: cms_bytes,
         /// The revision whose text it has now.
-        pub text_of: u64,
+        pub text_revision: u64,
         /// The transaction that put it back.
         pub revision: u64,
     }
@@ -51,12 +51,13 @@ sized! {
 
 /// Checks all records of the log against their chain: each is tied to the one before it, so that none can be changed,
 /// taken out or put in without a trace. But a user who can write the log can forge all of it: keep `chain` somewhere
-/// else to detect that. Damage is not a failure of the call: cms_report_problem lists it. The call reads the whole log.
+/// else to detect that. Damage is not a failure of the call: cms_report_next_problem lists it. The call reads the whole
+/// log.
 ///
 /// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_IO, CMS_ERR_PERMISSION: it
 /// cannot be read.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_verify_log(
+pub unsafe extern "C" fn cms_log_check(
     store: *const cms_store,
     info: *mut cms_log_info,
     report: *mut *mut cms_report,
@@ -80,11 +81,11 @@ pub unsafe extern "C" fn cms_verify_log(
 
 /// Mends what can be mended: finishes a commit that a crash has interrupted, puts back the newest text without errors
 /// of each package whose text has errors, as the log has it, and sets damaged parts of the log aside, in files that end
-/// with .damaged; the readable parts stay. cms_report_problem lists the damage of the log, cms_report_repaired the
-/// packages that were put back.
+/// with .damaged; the readable parts stay. cms_report_next_problem lists the damage of the log,
+/// cms_report_next_repaired the packages that were put back.
 ///
 /// CMS_ERR_PARSE: a package has errors, and the log has no better text; the others are mended all the same. Otherwise
-/// as cms_verify_log and cms_txn_commit. Repairs that were made before the failure stay.
+/// as cms_log_check and cms_txn_commit. Repairs that were made before the failure stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut cms_report) -> cms_status {
     guard_if::<AUDIT>(|| {
@@ -108,7 +109,10 @@ pub unsafe extern "C" fn cms_repair(store: *const cms_store, report: *mut *mut c
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *mut cms_bytes) -> cms_status {
+pub unsafe extern "C" fn cms_report_next_problem(
+    report: *mut cms_report,
+    problem: *mut cms_bytes,
+) -> cms_status {
     guard_if::<AUDIT>(|| {
         let place = required(problem, "problem")?;
         // SAFETY: C1, C4.
@@ -124,7 +128,7 @@ pub unsafe extern "C" fn cms_report_problem(report: *mut cms_report, problem: *m
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_report_repaired(
+pub unsafe extern "C" fn cms_report_next_repaired(
     report: *mut cms_report,
     repaired: *mut cms_repaired,
 ) -> cms_status {
@@ -137,16 +141,16 @@ pub unsafe extern "C" fn cms_report_repaired(
         report.package = text(found.package.as_bytes());
         let package = cms_bytes::of(report.package.as_bytes());
         let repaired_package =
-            cms_repaired { size: 0, package, text_of: found.revision, revision: found.sequence };
+            cms_repaired { size: 0, package, text_revision: found.revision, revision: found.sequence };
         // SAFETY: C7.
         unsafe { place.write(repaired_package) };
         Ok(())
     })
 }
 
-/// Frees a report. NULL is ignored.
+/// Closes a report. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_report_free(report: *mut cms_report) {
+pub unsafe extern "C" fn cms_report_close(report: *mut cms_report) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(report) }));
 }

@@ -1,5 +1,5 @@
-//! The fast way of reading against the slow one, through the functions that C calls: the same statuses, values, lengths,
-//! bytes in the buffer and messages, for every key and wherever it lies in memory.
+//! The fast way of reading against the slow one, through the functions that C calls: the same statuses, values,
+//! lengths, bytes in the buffer and messages, for every key and wherever it lies in memory.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -8,7 +8,7 @@ use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::handle::cms_bytes;
-use crate::key::{cms_key_free, cms_key_get, cms_key_new};
+use crate::key::{cms_key_close, cms_key_get, cms_key_open};
 use crate::open::{cms_close, cms_open, cms_options, cms_store};
 use crate::snapshot::{
     cms_snapshot, cms_snapshot_close, cms_snapshot_get, cms_snapshot_get_many, cms_snapshot_open,
@@ -202,7 +202,7 @@ fn snapshot_get(by: SnapshotFunction, snapshot: *const cms_snapshot, key: *const
 fn key_get(store: *const cms_store, key: *const c_char) -> Option<Outcome> {
     let mut prepared = null_mut();
     // SAFETY: the store is open, and the key ends; the same below.
-    if unsafe { cms_key_new(store, key, &raw mut prepared) } != cms_status::CMS_OK {
+    if unsafe { cms_key_open(store, key, &raw mut prepared) } != cms_status::CMS_OK {
         return None;
     }
     let twice = || {
@@ -215,7 +215,7 @@ fn key_get(store: *const cms_store, key: *const c_char) -> Option<Outcome> {
     let first = twice();
     assert_eq!(first, twice(), "the second read is another way");
     // SAFETY: it is freed once.
-    unsafe { cms_key_free(prepared) };
+    unsafe { cms_key_close(prepared) };
     Some(first)
 }
 

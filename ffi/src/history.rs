@@ -5,10 +5,10 @@ use std::ffi::{CString, c_char};
 use cms_core::log::{Content, KeyChange, Kind, Record, What};
 use cms_core::{BlameLine, Key};
 
-use crate::feature::{HISTORY, guard_if};
 use crate::handle::{
     check, cms_bytes, handle, handle_mut, optional, reclaim, required, string, text, write_handle,
 };
+use crate::library::{HISTORY, guard_if};
 use crate::open::cms_store;
 use crate::sized::{self, Output, sized};
 use crate::status::{Failure, cms_status, guard_void};
@@ -16,7 +16,7 @@ use crate::status::{Failure, cms_status, guard_void};
 /// The transactions that changed something, the newest first. One thread uses one at a time.
 pub struct cms_history {
     records: std::vec::IntoIter<Record>,
-    texts: TransactionTexts,
+    texts: RecordTexts,
     changes: std::vec::IntoIter<ChangeTexts>,
     change: Option<ChangeTexts>,
 }
@@ -26,7 +26,7 @@ impl cms_history {
     pub(crate) fn of(records: Vec<Record>) -> Self {
         Self {
             records: records.into_iter(),
-            texts: TransactionTexts::default(),
+            texts: RecordTexts::default(),
             changes: Vec::new().into_iter(),
             change: None,
         }
@@ -37,12 +37,12 @@ impl cms_history {
 pub struct cms_blame {
     lines: std::vec::IntoIter<BlameLine>,
     line: Vec<u8>,
-    texts: TransactionTexts,
+    texts: RecordTexts,
 }
 
-/// The strings of the current transaction; the pointers that C gets point here.
+/// The strings of the current record; the pointers that C gets point here.
 #[derive(Default)]
-pub(crate) struct TransactionTexts {
+pub(crate) struct RecordTexts {
     source: CString,
     message: CString,
 }
@@ -57,16 +57,17 @@ pub(crate) struct ChangeTexts {
 }
 
 sized! {
-    /// A transaction. The strings are valid until the next cms_history_next of the same history, or
-    /// cms_blame_next of the same blame, or its end; those of an event as long as that.
+    /// The record of a transaction, as the log has it: who made it, when and why. The strings are valid until the next
+    /// cms_history_next of the same history, or cms_blame_next of the same blame, or its end; those of an event as long
+    /// as that.
     #[repr(C)]
-    pub struct cms_transaction {
-        /// sizeof(cms_transaction), which the caller sets.
+    pub struct cms_record {
+        /// sizeof(cms_record), which the caller sets.
         pub size: usize,
         /// Its number: the revision of the store after it.
         pub revision: u64,
         /// When: microseconds since 1970, UTC. It never goes back, even if the clock does.
-        pub time: u64,
+        pub time_us: u64,
         /// The transaction that this one undoes or confirms, or the revision that it goes back to; else 0.
         pub refers: u64,
         /// Who: the number of the user, and of the process; 0 if it is not known.
@@ -79,7 +80,7 @@ sized! {
         /// The message of the author: why.
         pub message: cms_bytes,
         /// For a commit that is rolled back unless it is confirmed: within how many milliseconds; else 0.
-        pub confirm_within: u64,
+        pub confirm_within_ms: u64,
     }
 }
 
@@ -102,8 +103,8 @@ pub const CMS_BY_BROKEN_TEXT: i32 = 7;
 pub const CMS_BY_MENDED_TEXT: i32 = 8;
 
 sized! {
-    /// A change of one key. The strings are valid until the next cms_history_change of the same history, or
-    /// cms_event_change of the same event, or its end.
+    /// A change of one key. The strings are valid until the next cms_history_next_change of the same history, or
+    /// cms_event_next_change of the same event, or its end.
     #[repr(C)]
     pub struct cms_change {
         /// sizeof(cms_change), which the caller sets.
@@ -167,20 +168,17 @@ pub unsafe extern "C" fn cms_history_open(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_history_next(
-    history: *mut cms_history,
-    transaction: *mut cms_transaction,
-) -> cms_status {
+pub unsafe extern "C" fn cms_history_next(history: *mut cms_history, record: *mut cms_record) -> cms_status {
     guard_if::<HISTORY>(|| {
         // SAFETY: C7.
-        let place = unsafe { sized::output(transaction, "transaction") }?;
+        let place = unsafe { sized::output(record, "record") }?;
         // SAFETY: C1, C4.
         let history = unsafe { handle_mut(history, "history") }?;
         let record = history.records.next().ok_or(Failure::End)?;
-        history.texts = TransactionTexts::of(&record);
+        history.texts = RecordTexts::of(&record);
         history.changes = record.packages.iter().flat_map(changes).collect::<Vec<_>>().into_iter();
         // SAFETY: C7.
-        unsafe { place.write(history.texts.transaction(&record)) };
+        unsafe { place.write(history.texts.record(&record)) };
         Ok(())
     })
 }
@@ -189,7 +187,7 @@ pub unsafe extern "C" fn cms_history_next(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_history_change(
+pub unsafe extern "C" fn cms_history_next_change(
     history: *mut cms_history,
     change: *mut cms_change,
 ) -> cms_status {
@@ -205,9 +203,9 @@ pub unsafe extern "C" fn cms_history_change(
     })
 }
 
-/// Frees a history. NULL is ignored.
+/// Closes a history. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_history_free(history: *mut cms_history) {
+pub unsafe extern "C" fn cms_history_close(history: *mut cms_history) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(history) }));
 }
@@ -232,67 +230,66 @@ pub unsafe extern "C" fn cms_blame_open(
         // A user who may not write the log may still read it.
         let _ = store.history().note_edits();
         let lines = store.history().blame(package)?.into_iter();
-        let blame = cms_blame { lines, line: Vec::new(), texts: TransactionTexts::default() };
+        let blame = cms_blame { lines, line: Vec::new(), texts: RecordTexts::default() };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, blame) };
         Ok(())
     })
 }
 
-/// Finds the next line, without its newline, and the transaction it comes from, whose `revision` and `kind` are 0 if
-/// the line is older than the log. `transaction` may be NULL. The line is valid until the next call with the same
-/// blame, or its end; it is as in the file, which need not be UTF-8.
+/// Finds the next line, without its newline, and the record of the transaction it comes from, whose `revision` and
+/// `kind` are 0 if the line is older than the log. `record` may be NULL. The line is valid until the next call with the
+/// same blame, or its end; it is as in the file, which need not be UTF-8.
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_blame_next(
     blame: *mut cms_blame,
     line: *mut cms_bytes,
-    transaction: *mut cms_transaction,
+    record: *mut cms_record,
 ) -> cms_status {
     guard_if::<HISTORY>(|| {
         let place = required(line, "line")?;
         // SAFETY: C7.
-        let transaction =
-            (!transaction.is_null()).then(|| unsafe { sized::output(transaction, "transaction") });
-        let transaction = transaction.transpose()?;
+        let record = (!record.is_null()).then(|| unsafe { sized::output(record, "record") });
+        let record = record.transpose()?;
         // SAFETY: C1, C4.
         let blame = unsafe { handle_mut(blame, "blame") }?;
         let found = blame.lines.next().ok_or(Failure::End)?;
         blame.line = found.text;
         let len = blame.line.len();
         blame.line.push(0);
-        blame.texts = found.by.as_deref().map(TransactionTexts::of).unwrap_or_default();
-        let by = found.by.map_or(UNKNOWN, |by| blame.texts.transaction(&by));
+        blame.texts = found.by.as_deref().map(RecordTexts::of).unwrap_or_default();
+        let by = found.by.map_or(UNKNOWN, |by| blame.texts.record(&by));
         // SAFETY: not NULL, C5.
         unsafe { place.write(cms_bytes::of(&blame.line[..len])) };
-        if let Some(transaction) = transaction {
+        if let Some(record) = record {
             // SAFETY: C7.
-            unsafe { transaction.write(by) };
+            unsafe { record.write(by) };
         }
         Ok(())
     })
 }
 
-/// Frees a blame. NULL is ignored.
+/// Closes a blame. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_blame_free(blame: *mut cms_blame) {
+pub unsafe extern "C" fn cms_blame_close(blame: *mut cms_blame) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(blame) }));
 }
 
-/// An unknown transaction.
-const UNKNOWN: cms_transaction = cms_transaction {
+/// The record of an unknown transaction.
+const UNKNOWN: cms_record = cms_record {
     size: 0,
     revision: 0,
-    time: 0,
+    time_us: 0,
     refers: 0,
     uid: 0,
     pid: 0,
     kind: 0,
     source: cms_bytes::EMPTY,
     message: cms_bytes::EMPTY,
-    confirm_within: 0,
+    confirm_within_ms: 0,
 };
 
 fn number_of(kind: Kind) -> i32 {
@@ -307,29 +304,29 @@ fn number_of(kind: Kind) -> i32 {
     }
 }
 
-impl TransactionTexts {
+impl RecordTexts {
     pub(crate) fn of(record: &Record) -> Self {
         Self { source: text(record.source.as_bytes()), message: text(record.message.as_bytes()) }
     }
 
-    /// Returns the transaction as C gets it.
-    pub(crate) fn transaction(&self, record: &Record) -> cms_transaction {
+    /// Returns the record as C gets it.
+    pub(crate) fn record(&self, record: &Record) -> cms_record {
         let kind = match record.kind {
             Kind::FileEdit if record.problem().is_some() => CMS_BY_BROKEN_TEXT,
             Kind::FileEdit if record.mends() => CMS_BY_MENDED_TEXT,
             kind => number_of(kind),
         };
-        cms_transaction {
+        cms_record {
             size: 0,
             revision: record.sequence,
-            time: record.time,
+            time_us: record.time,
             refers: record.refers,
             uid: record.uid,
             pid: record.pid,
             kind,
             source: cms_bytes::of(self.source.as_bytes()),
             message: cms_bytes::of(self.message.as_bytes()),
-            confirm_within: record.guard.map_or(0, |guard| guard.milliseconds),
+            confirm_within_ms: record.guard.map_or(0, |guard| guard.milliseconds),
         }
     }
 }

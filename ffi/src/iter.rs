@@ -35,7 +35,7 @@ pub struct cms_option_iter {
 }
 
 sized! {
-    /// A section. The strings are valid until both the iterator is freed and the snapshot closed.
+    /// A section. The strings are valid until both the iterator and the snapshot are closed.
     #[repr(C)]
     pub struct cms_section {
         /// sizeof(cms_section), which the caller sets.
@@ -49,7 +49,7 @@ sized! {
 }
 
 sized! {
-    /// An option. The strings are valid until both the iterator is freed and the snapshot closed.
+    /// An option. The strings are valid until both the iterator and the snapshot are closed.
     #[repr(C)]
     pub struct cms_option {
         /// sizeof(cms_option), which the caller sets.
@@ -59,22 +59,22 @@ sized! {
         pub value: cms_bytes,
         /// All items, for cms_bytes_next; just one for a string.
         pub items: cms_bytes,
-        /// CMS_TYPE_STRING or CMS_TYPE_LIST.
+        /// CMS_OPTION_STRING or CMS_OPTION_LIST.
         pub kind: i32,
     }
 }
 
 /// An option that holds one string.
-pub const CMS_TYPE_STRING: i32 = 1;
+pub const CMS_OPTION_STRING: i32 = 1;
 /// An option that holds a list of strings.
-pub const CMS_TYPE_LIST: i32 = 2;
+pub const CMS_OPTION_LIST: i32 = 2;
 
 /// Iterates over the names of all packages, in byte order. It lists the packages that exist now, also those that were
 /// created after the snapshot was opened.
 ///
 /// CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_snapshot_packages(
+pub unsafe extern "C" fn cms_package_iter_open(
     snapshot: *const cms_snapshot,
     iter: *mut *mut cms_package_iter,
 ) -> cms_status {
@@ -92,7 +92,10 @@ pub unsafe extern "C" fn cms_snapshot_packages(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mut cms_bytes) -> cms_status {
+pub unsafe extern "C" fn cms_package_iter_next(
+    iter: *mut cms_package_iter,
+    name: *mut cms_bytes,
+) -> cms_status {
     guard(|| {
         let place = required(name, "name")?;
         // SAFETY: C1, C4.
@@ -104,9 +107,9 @@ pub unsafe extern "C" fn cms_package_next(iter: *mut cms_package_iter, name: *mu
     })
 }
 
-/// Frees an iterator. NULL is ignored.
+/// Closes an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
+pub unsafe extern "C" fn cms_package_iter_close(iter: *mut cms_package_iter) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(iter) }));
 }
@@ -116,7 +119,7 @@ pub unsafe extern "C" fn cms_package_iter_free(iter: *mut cms_package_iter) {
 ///
 /// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_snapshot_sections(
+pub unsafe extern "C" fn cms_section_iter_open(
     snapshot: *const cms_snapshot,
     package: *const c_char,
     r#type: *const c_char,
@@ -148,7 +151,7 @@ pub unsafe extern "C" fn cms_snapshot_sections(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_section_next(
+pub unsafe extern "C" fn cms_section_iter_next(
     iter: *mut cms_section_iter,
     section: *mut cms_section,
 ) -> cms_status {
@@ -166,9 +169,9 @@ pub unsafe extern "C" fn cms_section_next(
     })
 }
 
-/// Frees an iterator. NULL is ignored.
+/// Closes an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_section_iter_free(iter: *mut cms_section_iter) {
+pub unsafe extern "C" fn cms_section_iter_close(iter: *mut cms_section_iter) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(iter) }));
 }
@@ -177,7 +180,7 @@ pub unsafe extern "C" fn cms_section_iter_free(iter: *mut cms_section_iter) {
 ///
 /// CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_snapshot_get.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_snapshot_options(
+pub unsafe extern "C" fn cms_option_iter_open(
     snapshot: *const cms_snapshot,
     package: *const c_char,
     section: *const c_char,
@@ -198,7 +201,7 @@ pub unsafe extern "C" fn cms_snapshot_options(
         let missing =
             || Error::NotFound { key: String::from_utf8_lossy(&[package, b".", name].concat()).into() };
         let options = section.ok_or_else(missing)?.options();
-        // SAFETY: as for the sections in `cms_snapshot_sections`.
+        // SAFETY: as for the sections in `cms_section_iter_open`.
         let options = unsafe { std::mem::transmute::<MapOptions<'_>, MapOptions<'static>>(options) };
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
@@ -210,7 +213,10 @@ pub unsafe extern "C" fn cms_snapshot_options(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mut cms_option) -> cms_status {
+pub unsafe extern "C" fn cms_option_iter_next(
+    iter: *mut cms_option_iter,
+    option: *mut cms_option,
+) -> cms_status {
     guard(|| {
         // SAFETY: C7.
         let place = unsafe { sized::output(option, "option") }?;
@@ -218,8 +224,8 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let (name, found) = iter.options.next().ok_or(Failure::End)?;
         let (value, kind) = match found {
-            MapValue::String(string) => (string, CMS_TYPE_STRING),
-            MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_TYPE_LIST),
+            MapValue::String(string) => (string, CMS_OPTION_STRING),
+            MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_OPTION_LIST),
         };
         let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
         let (name, items) = (cms_bytes::of(name), items_of(found));
@@ -229,9 +235,9 @@ pub unsafe extern "C" fn cms_option_next(iter: *mut cms_option_iter, option: *mu
     })
 }
 
-/// Frees an iterator. NULL is ignored.
+/// Closes an iterator. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_option_iter_free(iter: *mut cms_option_iter) {
+pub unsafe extern "C" fn cms_option_iter_close(iter: *mut cms_option_iter) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(iter) }));
 }

@@ -18,7 +18,7 @@ pub struct cms_key(Prepared);
 ///
 /// CMS_ERR_INVALID: it is not the key of a section or an option.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_key_new(
+pub unsafe extern "C" fn cms_key_open(
     store: *const cms_store,
     text: *const c_char,
     key: *mut *mut cms_key,
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn cms_key_new(
 }
 
 /// Finds the newest committed value of a prepared key, without copying it. It is valid until the next
-/// cms_key_get of the same key, or cms_key_free. As long as nobody commits to its section, this is the fastest
+/// cms_key_get of the same key, or cms_key_close. As long as nobody commits to its section, this is the fastest
 /// of all reads.
 ///
 /// As cms_get.
@@ -81,9 +81,9 @@ unsafe fn get_guarded(key: *mut cms_key, value: *mut cms_bytes) -> cms_status {
     })
 }
 
-/// Frees a prepared key. NULL is ignored.
+/// Closes a prepared key. NULL is ignored.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_key_free(key: *mut cms_key) {
+pub unsafe extern "C" fn cms_key_close(key: *mut cms_key) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(key) }));
 }

@@ -37,11 +37,12 @@ mod archive;
 mod audit;
 #[cfg(test)]
 mod fast_tests;
-mod feature;
+
 mod handle;
 mod history;
 mod iter;
 mod key;
+mod library;
 mod list;
 mod open;
 mod revision;

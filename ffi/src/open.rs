@@ -17,26 +17,26 @@ use crate::watch::Data;
 /// pointer. Snapshots, keys and transactions that it hands out may outlive it. A program needs one, as long as it runs.
 pub struct cms_store(pub(crate) Store);
 
-/// Called with each message of a store, with its level and with the `log_data` of its options. `message` is one line of
-/// UTF-8, valid until the callback returns. So far there are only warnings, CMS_LOG_WARNING, about problems that stop
-/// nothing, such as a file that is skipped; each comes once for a store. Later versions may add levels: ignore those
-/// that you do not know.
+/// Called with each message of a store, with its level and with the `message_data` of its options. `message` is one
+/// line of UTF-8, valid until the callback returns. So far there are only warnings, CMS_MESSAGE_WARNING, about problems
+/// that stop nothing, such as a file that is skipped; each comes once for a store. Later versions may add levels:
+/// ignore those that you do not know.
 ///
 /// It runs on the thread whose call causes the message, or on a thread of the library, perhaps on several at the same
 /// time. It is never called once the store and all its transactions, snapshots and keys are closed. It must not use the
 /// store or what belongs to it, since locks may be held.
-pub type cms_log_callback =
+pub type cms_message_callback =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, data: *mut c_void)>;
 
-/// A level of cms_log_callback, by the numbers of syslog: a warning.
-pub const CMS_LOG_WARNING: i32 = 4;
+/// A level of cms_message_callback, by the numbers of syslog: a warning.
+pub const CMS_MESSAGE_WARNING: i32 = 4;
 
 sized! {
     /// How a store is opened. Set everything to zero, with memset or an initializer, then `size` to
     /// sizeof(cms_options), then what you want to be different. Strings are copied; an empty string means the same as
-    /// NULL. Where the store has a policy (section `store` of the package `cms`), log_limit, durability and text_delay
-    /// override it only where they are stricter, or where the user owns the configuration directory; verify_timeout
-    /// never does. In safe mode, by the policy or by CMS_SAFE_MODE=1, all calls that write fail with
+    /// NULL. Where the store has a policy (section `store` of the package `cms`), log_limit, durability and
+    /// text_delay_ms override it only where they are stricter, or where the user owns the configuration directory;
+    /// verify_timeout_ms never does. In safe mode, by the policy or by CMS_SAFE_MODE=1, all calls that write fail with
     /// CMS_ERR_PERMISSION.
     #[repr(C)]
     pub struct cms_options {
@@ -60,18 +60,18 @@ sized! {
         /// How many bytes of the log are kept; 0: 4 MiB.
         pub log_limit: u64,
         /// What commits survive: "full" (a power cut; NULL means this), "log" (the same, and the texts are written
-        /// later: one sync instead of three) or "none" (the end of the process: a power cut may take the last commits, but
-        /// leaves each package whole); and "PACKAGE=LEVEL" for one package, with commas between: "full,leases=log".
+        /// later: one sync instead of three) or "none" (the end of the process: a power cut may take the last commits,
+        /// but leaves each package whole); and "PACKAGE=LEVEL" for one package, with commas between: "full,leases=log".
         pub durability: *const c_char,
         /// For how many milliseconds a text may be older than the log, with "log"; 0: 1000. The library starts a thread
         /// with the first such commit, which writes the texts then; so do cms_flush and cms_close.
-        pub text_delay: u64,
-        /// For how many milliseconds a commit waits for its verifiers, see cms_verify; 0: 5000.
-        pub verify_timeout: u64,
+        pub text_delay_ms: u64,
+        /// For how many milliseconds a commit waits for its verifiers, see cms_verifier_open; 0: 5000.
+        pub verify_timeout_ms: u64,
         /// Called with messages, warnings for example. NULL: messages are dropped.
-        pub log_hook: cms_log_callback,
-        /// Given to log_hook.
-        pub log_data: *mut c_void,
+        pub on_message: cms_message_callback,
+        /// Given to on_message.
+        pub message_data: *mut c_void,
     }
 }
 
@@ -140,14 +140,14 @@ unsafe fn read(options: *const cms_options) -> Result<Options, Failure> {
     if let Some(levels) = text(all.durability) {
         options = options.durability_levels(&String::from_utf8_lossy(levels))?;
     }
-    if all.text_delay != 0 {
-        options = options.text_delay(Duration::from_millis(all.text_delay));
+    if all.text_delay_ms != 0 {
+        options = options.text_delay(Duration::from_millis(all.text_delay_ms));
     }
-    if all.verify_timeout != 0 {
-        options = options.verify_timeout(Duration::from_millis(all.verify_timeout));
+    if all.verify_timeout_ms != 0 {
+        options = options.verify_timeout(Duration::from_millis(all.verify_timeout_ms));
     }
-    if let Some(hook) = all.log_hook {
-        options = options.warn(warn(hook, Data(all.log_data)));
+    if let Some(hook) = all.on_message {
+        options = options.warn(warn(hook, Data(all.message_data)));
     }
     Ok(options)
 }
@@ -164,24 +164,8 @@ fn warn(
         let line: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let line = CString::new(line).unwrap_or_default();
         // SAFETY: C8.
-        unsafe { hook(CMS_LOG_WARNING, line.as_ptr(), data.0) };
+        unsafe { hook(CMS_MESSAGE_WARNING, line.as_ptr(), data.0) };
     }
-}
-
-/// Returns the version of the library, "0.1.0" for example. The string is part of the library.
-#[unsafe(no_mangle)]
-pub extern "C" fn cms_version() -> *const c_char {
-    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
-    VERSION.as_ptr().cast()
-}
-
-/// Returns the version of the library as CMS_VERSION_NUMBER has it.
-#[unsafe(no_mangle)]
-pub extern "C" fn cms_version_number() -> u32 {
-    let part = |text: &str| text.parse::<u32>().unwrap_or(0);
-    part(env!("CARGO_PKG_VERSION_MAJOR")) << 16
-        | part(env!("CARGO_PKG_VERSION_MINOR")) << 8
-        | part(env!("CARGO_PKG_VERSION_PATCH"))
 }
 
 #[cfg(test)]
@@ -213,10 +197,10 @@ mod tests {
             source: std::ptr::null(),
             log_limit,
             durability: std::ptr::null(),
-            text_delay: 0,
-            verify_timeout: 0,
-            log_hook: None,
-            log_data: std::ptr::null_mut(),
+            text_delay_ms: 0,
+            verify_timeout_ms: 0,
+            on_message: None,
+            message_data: std::ptr::null_mut(),
         };
         let mut store = std::ptr::null_mut();
         // SAFETY: the options are whole, and their strings outlive the call.

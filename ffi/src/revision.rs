@@ -5,11 +5,11 @@ use std::ffi::c_char;
 use cms_core::log::Content;
 use cms_core::{Error, Key, Missing};
 
-use crate::feature::{HISTORY, guard_if};
 use crate::handle::{
     bytes, check, check_buffer, handle, put_value, required, string, write_handle, write_result,
 };
 use crate::iter::cms_package_iter;
+use crate::library::{HISTORY, guard_if};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status};
 use crate::store::string_of;
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn cms_text_at(
 ///
 /// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written. CMS_ERR_DAMAGED: the log is damaged.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_changed_since(
+pub unsafe extern "C" fn cms_package_iter_open_changed(
     store: *const cms_store,
     revision: u64,
     iter: *mut *mut cms_package_iter,

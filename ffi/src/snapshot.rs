@@ -176,8 +176,8 @@ pub fn items_of(value: MapValue<'_>) -> cms_bytes {
     }
 }
 
-/// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_next hand it out. `items` then is
-/// the rest of the list.
+/// Takes the first item off the list `items`, as cms_snapshot_get_list and cms_option_iter_next hand it out. `items`
+/// then is the rest of the list.
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]

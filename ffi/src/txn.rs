@@ -227,14 +227,14 @@ pub unsafe extern "C" fn cms_txn_get(
 }
 
 /// Gets facts about a transaction; each output may be NULL. `id` is a number that no other transaction of the process
-/// has; it is not the revision that the commit gets. `started` is when it was begun, in microseconds since 1970.
-/// `changes` is the number of changes so far. Every live handle is an active transaction: cms_txn_commit and
-/// cms_txn_rollback end it and free the handle.
+/// has; it is not the revision that the commit gets. `started_us` is when it was begun, in microseconds since 1970,
+/// UTC. `changes` is the number of changes so far. Every live handle is an active transaction: cms_txn_commit and
+/// cms_txn_rollback end it and release the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_info(
     txn: *const cms_txn,
     id: *mut u64,
-    started: *mut u64,
+    started_us: *mut u64,
     changes: *mut usize,
 ) -> cms_status {
     guard(|| {
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn cms_txn_info(
         // SAFETY: C5.
         unsafe { write_result(id, txn.id()) };
         // SAFETY: C5.
-        unsafe { write_result(started, cms_core::clock::micros(txn.started())) };
+        unsafe { write_result(started_us, cms_core::clock::micros(txn.started())) };
         // SAFETY: C5.
         unsafe { write_result(changes, txn.count()) };
         Ok(())
@@ -263,20 +263,20 @@ pub unsafe extern "C" fn cms_txn_set_message(txn: *mut cms_txn, message: *const 
     })
 }
 
-/// Makes the commit one that is rolled back unless it is confirmed, with cms_confirm or "cms confirm", within so many
-/// milliseconds. The rollback sets the keys that it has changed back to what they were, even if others have changed
-/// them since; other changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay
-/// together, and the time given last counts for all.
+/// Makes the commit one that is rolled back unless it is confirmed, with cms_confirm or "cms confirm", within
+/// `within_ms`. The rollback sets the keys that it has changed back to what they were, even if others have changed them
+/// since; other changes stay. If a commit waits to be confirmed already, this one joins it: they go or stay together,
+/// and the time given last counts for all.
 ///
 /// cms_txn_commit starts a guard that rolls it back in time, even if the program has ended: a process of its own, if
 /// there is a `cms` in PATH or in one of the usual directories for programs; otherwise a thread, which ends with the
 /// program. If neither can be started, cms_txn_commit returns CMS_ERR_IO and nothing is committed. The next program
 /// that opens the store after the time is up rolls the commit back as well.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, milliseconds: u64) -> cms_status {
+pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, within_ms: u64) -> cms_status {
     guard(|| {
         // SAFETY: C1, C4.
-        unsafe { handle_mut(txn, "txn") }?.0.set_confirm(Duration::from_millis(milliseconds));
+        unsafe { handle_mut(txn, "txn") }?.0.set_confirm(Duration::from_millis(within_ms));
         Ok(())
     })
 }
@@ -323,9 +323,9 @@ pub unsafe extern "C" fn cms_txn_rollback_to(txn: *mut cms_txn, savepoint: u32) 
     })
 }
 
-/// Commits all changes, durably, and frees the transaction, even on failure. `revision` gets the number of the commit;
-/// it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another transaction
-/// to try again.
+/// Commits all changes, durably, and releases the transaction, even on failure. `revision` gets the number of the
+/// commit; it may be NULL. On anything but CMS_OK and CMS_ERR_NOT_DURABLE nothing was changed; then begin another
+/// transaction to try again.
 ///
 /// CMS_ERR_CONFLICT: another transaction has changed a key that this one has read or written; the message has the old
 /// and the present value and the author of the present one. CMS_ERR_LOCKED: another writer did not finish in time.
@@ -343,7 +343,7 @@ pub unsafe extern "C" fn cms_txn_commit(txn: *mut cms_txn, revision: *mut u64) -
     })
 }
 
-/// Drops all changes and frees the transaction. NULL is ignored.
+/// Drops all changes and releases the transaction. NULL is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_rollback(txn: *mut cms_txn) {
     // SAFETY: C6.

@@ -4,33 +4,33 @@ use std::ffi::c_char;
 
 use cms_core::{Error, Missing};
 
-use crate::feature::{UNDO, guard_if};
 use crate::handle::{check_buffer, handle, message_of, put_value, required, write_handle, write_result};
 use crate::history::cms_history;
+use crate::library::{UNDO, guard_if};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
 
-/// Undoes a transaction; later changes stay. `message` may be NULL. `revision` gets the number of the new transaction,
-/// and may be NULL.
+/// Undoes the transaction with the number `revision`; later changes stay. `message` may be NULL. `done` gets the number
+/// of the new transaction, and may be NULL.
 ///
 /// CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
 /// more. Otherwise as cms_txn_commit. Nothing is changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_undo(
     store: *const cms_store,
-    transaction: u64,
+    revision: u64,
     message: *const c_char,
-    revision: *mut u64,
+    done: *mut u64,
 ) -> cms_status {
     guard_if::<UNDO>(|| {
         // SAFETY: C1.
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
-        let done = live.engine().history().undo(transaction, message)?;
+        let undone = live.engine().history().undo(revision, message)?;
         let _ = live.refresh();
         // SAFETY: C5.
-        unsafe { write_result(revision, done) };
+        unsafe { write_result(done, undone) };
         Ok(())
     })
 }
@@ -59,15 +59,15 @@ pub unsafe extern "C" fn cms_rollback(
     })
 }
 
-/// Gets the number of the commit that waits to be confirmed, and how much time is left, in milliseconds. Either may be
-/// NULL. A commit whose time is up is rolled back first.
+/// Gets the number of the commit that waits to be confirmed, and how much time is left. Either may be NULL. A commit
+/// whose time is up is rolled back first.
 ///
 /// CMS_ERR_NOT_FOUND: no commit waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_pending(
     store: *const cms_store,
-    transaction: *mut u64,
-    milliseconds: *mut u64,
+    revision: *mut u64,
+    left_ms: *mut u64,
 ) -> cms_status {
     guard(|| {
         // SAFETY: C1.
@@ -75,10 +75,10 @@ pub unsafe extern "C" fn cms_pending(
         let none = Missing::Pending { asked: None, waiting: None };
         let pending = store.confirmations().pending()?.ok_or(Error::from(none))?;
         // SAFETY: C5.
-        unsafe { write_result(transaction, pending.sequence) };
+        unsafe { write_result(revision, pending.sequence) };
         let left = u64::try_from(pending.left.as_millis()).unwrap_or(u64::MAX);
         // SAFETY: C5.
-        unsafe { write_result(milliseconds, left) };
+        unsafe { write_result(left_ms, left) };
         Ok(())
     })
 }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn cms_pending(
 ///
 /// CMS_ERR_NOT_FOUND: no commit waits.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_pending_open(
+pub unsafe extern "C" fn cms_history_open_pending(
     store: *const cms_store,
     history: *mut *mut cms_history,
 ) -> cms_status {
@@ -105,12 +105,12 @@ pub unsafe extern "C" fn cms_pending_open(
 }
 
 /// To be called after the commit of the transaction `revision`: describes another commit that waits to be confirmed, by
-/// whom it was made, how much time is left, and which keys that `revision` has changed are rolled back with it. The text
-/// is for people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
+/// whom it was made, how much time is left, and which keys that `revision` has changed are rolled back with it. The
+/// text is for people. It is written to `buffer`, as in cms_get. The call costs next to nothing if no commit waits.
 ///
 /// CMS_ERR_END: no other commit waits.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_notice(
+pub unsafe extern "C" fn cms_pending_notice(
     store: *const cms_store,
     revision: u64,
     buffer: *mut c_char,
@@ -128,16 +128,15 @@ pub unsafe extern "C" fn cms_notice(
     })
 }
 
-/// Confirms the commit that waits to be confirmed, and all that wait with it. `transaction` is its number, or 0 for
-/// any.
+/// Confirms the commit that waits to be confirmed, and all that wait with it. `revision` is its number, or 0 for any.
 ///
 /// CMS_ERR_NOT_FOUND: no commit waits, or another one does. Otherwise as cms_txn_commit.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_confirm(store: *const cms_store, transaction: u64) -> cms_status {
+pub unsafe extern "C" fn cms_confirm(store: *const cms_store, revision: u64) -> cms_status {
     guard(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
-        store.confirmations().confirm(Some(transaction).filter(|transaction| *transaction != 0), None)?;
+        store.confirmations().confirm(Some(revision).filter(|revision| *revision != 0), None)?;
         Ok(())
     })
 }

@@ -4,20 +4,20 @@ use std::ffi::{CStr, c_char, c_void};
 
 use cms_core::Verifier;
 
-use crate::feature::{VERIFY, guard_if};
 use crate::handle::{handle, reclaim, required, write_handle};
+use crate::library::{VERIFY, guard_if};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard_void};
 use crate::watch::{Data, cms_event, text};
 
-/// A verifier: see cms_verify. Any thread may close it.
+/// A verifier: see cms_verifier_open. Any thread may close it.
 pub struct cms_verifier(Verifier);
 
-/// Called with each transaction that will be verified, and with the `data` given to cms_verify. Returns 0 to accept
-/// it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one line
-/// of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is 0,
-/// since the transaction has no number yet.
-pub type cms_verify_callback = Option<
+/// Called with each transaction that will be verified, and with the `data` given to cms_verifier_open. Returns 0 to
+/// accept it. To refuse it, the callback returns anything else and writes its reason to `reason`, as snprintf does: one
+/// line of UTF-8 in at most `size` bytes, the final NUL byte included. `event` is as in a watch, but its `revision` is
+/// 0, since the transaction has no number yet.
+pub type cms_verifier_callback = Option<
     unsafe extern "C" fn(event: *mut cms_event, reason: *mut c_char, size: usize, data: *mut c_void) -> i32,
 >;
 
@@ -27,7 +27,7 @@ const ROOM: usize = 1024;
 /// Calls `callback` before each transaction, of any process, that would change a key that `pattern` selects (see
 /// cms_watch_open), to accept or refuse it. If the callback refuses, the commit fails with CMS_ERR_REFUSED, with the
 /// reason and the name of this program in cms_last_error. It also fails if the callback does not answer within the
-/// `verify_timeout` of the committer, by default 5 seconds, or if this process dies during the call. A verifier that
+/// `verify_timeout_ms` of the committer, by default 5 seconds, or if this process dies during the call. A verifier that
 /// died earlier is ignored.
 ///
 /// The callback runs on a thread of the library, one for each verifier. It may read the store, which shows the state
@@ -40,10 +40,10 @@ const ROOM: usize = 1024;
 /// configuration directory, or the run directory belongs to another user. CMS_ERR_NOT_FOUND: no run directory can be
 /// used. CMS_ERR_IO: the system has no thread or descriptor left.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_verify(
+pub unsafe extern "C" fn cms_verifier_open(
     store: *const cms_store,
     pattern: *const c_char,
-    callback: cms_verify_callback,
+    callback: cms_verifier_callback,
     data: *mut c_void,
     verifier: *mut *mut cms_verifier,
 ) -> cms_status {
@@ -75,9 +75,9 @@ pub unsafe extern "C" fn cms_verify(
     })
 }
 
-/// Ends a verifier. NULL is ignored. Once it returns, the callback is not running and is not called again.
+/// Closes a verifier. NULL is ignored. Once it returns, the callback is not running and is not called again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_verify_close(verifier: *mut cms_verifier) {
+pub unsafe extern "C" fn cms_verifier_close(verifier: *mut cms_verifier) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(verifier) }.map(|ended| ended.0)));
 }

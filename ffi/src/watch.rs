@@ -7,9 +7,7 @@ use std::time::Duration;
 use cms_core::{Error, Event, Subscription, Watch};
 
 use crate::handle::{bytes, check_text, handle, handle_mut, reclaim, required, write_handle};
-use crate::history::{
-    ChangeTexts, TransactionTexts, change_texts, cms_change, cms_transaction, write_change,
-};
+use crate::history::{ChangeTexts, RecordTexts, change_texts, cms_change, cms_record, write_change};
 use crate::open::cms_store;
 use crate::sized;
 use crate::status::{Failure, cms_status, guard, guard_void, status_of};
@@ -26,18 +24,18 @@ pub struct cms_watch {
 /// same watch, or its end; in a callback, until that returns.
 pub struct cms_event {
     event: Event,
-    texts: TransactionTexts,
+    texts: RecordTexts,
     /// Which change comes next.
     next: usize,
     change: Option<ChangeTexts>,
 }
 
-/// A subscription: see cms_subscribe. Any thread may end it.
+/// A subscription: see cms_subscription_open. Any thread may end it.
 pub struct cms_subscription(Subscription);
 
-/// Called for each event, with the `data` given to cms_subscribe. `event` is NULL after a failure, which `status` and
-/// cms_last_error describe. After CMS_ERR_STALE some transactions are missed: read everything again, later events
-/// follow. After any other failure there are no more events.
+/// Called for each event, with the `data` given to cms_subscription_open. `event` is NULL after a failure, which
+/// `status` and cms_last_error describe. After CMS_ERR_STALE some transactions are missed: read everything again, later
+/// events follow. After any other failure there are no more events.
 pub type cms_event_callback =
     Option<unsafe extern "C" fn(event: *mut cms_event, status: cms_status, data: *mut c_void)>;
 
@@ -49,7 +47,7 @@ pub const CMS_FOREVER: i32 = -1;
 
 impl cms_event {
     pub(crate) fn of(event: Event) -> Self {
-        let texts = TransactionTexts::of(event.record());
+        let texts = RecordTexts::of(event.record());
         Self { event, texts, next: 0, change: None }
     }
 }
@@ -62,7 +60,7 @@ impl cms_event {
 /// Edits by hand become events as well, once the file is at rest, unless they change only comments.
 ///
 /// A watch of everything, "*", also gets the confirmation of a commit: an event of kind CMS_BY_CONFIRM, without
-/// changes. The event of a commit that has to be confirmed has `confirm_within`; if it is not confirmed, an event of
+/// changes. The event of a commit that has to be confirmed has `confirm_within_ms`; if it is not confirmed, an event of
 /// kind CMS_BY_ROLLBACK follows.
 ///
 /// CMS_ERR_INVALID: the pattern is not allowed. CMS_ERR_STALE: the log does not go back to `since`. CMS_ERR_FULL: the
@@ -102,15 +100,14 @@ pub(crate) unsafe fn text<'p>(pattern: *const c_char) -> Result<&'p str, Failure
     std::str::from_utf8(pattern).map_err(|_| Failure::Invalid("pattern", "not UTF-8"))
 }
 
-/// Finds the next event, and waits for it at most `timeout` milliseconds: 0 for not at all, CMS_FOREVER without
-/// end.
+/// Finds the next event, and waits for it at most `timeout_ms`: 0 for not at all, CMS_FOREVER without end.
 ///
 /// CMS_ERR_END: there are no more. CMS_ERR_STALE: the log does not have the next transaction any more. Read everything
 /// again; the watch goes on with the transactions from now on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_watch_next(
     watch: *mut cms_watch,
-    timeout: i32,
+    timeout_ms: i32,
     event: *mut *mut cms_event,
 ) -> cms_status {
     guard(|| {
@@ -118,10 +115,10 @@ pub unsafe extern "C" fn cms_watch_next(
         // SAFETY: C1, C4.
         let watch = unsafe { handle_mut(watch, "watch") }?;
         watch.event = None;
-        let timeout = match (timeout, u64::try_from(timeout)) {
+        let timeout = match (timeout_ms, u64::try_from(timeout_ms)) {
             (CMS_FOREVER, _) => None,
             (_, Ok(timeout)) => Some(Duration::from_millis(timeout)),
-            (_, Err(_)) => return Err(Failure::Invalid("timeout", "milliseconds, or CMS_FOREVER")),
+            (_, Err(_)) => return Err(Failure::Invalid("timeout_ms", "milliseconds, or CMS_FOREVER")),
         };
         let found = watch.watch.next(timeout)?.ok_or(Failure::End)?;
         let found: *mut cms_event = watch.event.insert(cms_event::of(found));
@@ -152,7 +149,7 @@ pub unsafe extern "C" fn cms_watch_fd(watch: *mut cms_watch, fd: *mut i32) -> cm
 /// With `merge` other than 0, delivers all transactions that are there already as one event, with one change for each
 /// key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_watch_merge(watch: *mut cms_watch, merge: i32) -> cms_status {
+pub unsafe extern "C" fn cms_watch_set_merge(watch: *mut cms_watch, merge: i32) -> cms_status {
     guard(|| {
         // SAFETY: C1, C4.
         unsafe { handle_mut(watch, "watch") }?.watch.set_merging(merge != 0);
@@ -181,19 +178,16 @@ pub unsafe extern "C" fn cms_watch_close(watch: *mut cms_watch) {
     guard_void(|| drop(unsafe { reclaim(watch) }));
 }
 
-/// Gets the transaction of an event. The strings are valid as long as the event is.
+/// Gets the record of the transaction of an event. The strings are valid as long as the event is.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_event_transaction(
-    event: *const cms_event,
-    transaction: *mut cms_transaction,
-) -> cms_status {
+pub unsafe extern "C" fn cms_event_record(event: *const cms_event, record: *mut cms_record) -> cms_status {
     guard(|| {
         // SAFETY: C7.
-        let place = unsafe { sized::output(transaction, "transaction") }?;
+        let place = unsafe { sized::output(record, "record") }?;
         // SAFETY: C1.
         let event = unsafe { handle(event, "event") }?;
         // SAFETY: C7.
-        unsafe { place.write(event.texts.transaction(event.event.record())) };
+        unsafe { place.write(event.texts.record(event.event.record())) };
         Ok(())
     })
 }
@@ -203,7 +197,7 @@ pub unsafe extern "C" fn cms_event_transaction(
 ///
 /// CMS_ERR_END: there are no more.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_event_change(event: *mut cms_event, change: *mut cms_change) -> cms_status {
+pub unsafe extern "C" fn cms_event_next_change(event: *mut cms_event, change: *mut cms_change) -> cms_status {
     guard(|| {
         // SAFETY: C7.
         let place = unsafe { sized::output(change, "change") }?;
@@ -233,7 +227,7 @@ unsafe impl Sync for Data {}
 ///
 /// As cms_watch_open; CMS_ERR_IO: the system has no thread or descriptor left.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_subscribe(
+pub unsafe extern "C" fn cms_subscription_open(
     store: *const cms_store,
     pattern: *const c_char,
     since: u64,
@@ -269,10 +263,10 @@ pub unsafe extern "C" fn cms_subscribe(
     })
 }
 
-/// Ends a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
+/// Closes a subscription. NULL is ignored. Once it returns, the callback is not running and is not called again; but if
 /// the callback itself calls this function, that call of the callback is the last.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cms_unsubscribe(subscription: *mut cms_subscription) {
+pub unsafe extern "C" fn cms_subscription_close(subscription: *mut cms_subscription) {
     // SAFETY: C6.
     guard_void(|| drop(unsafe { reclaim(subscription) }.map(|ended| ended.0)));
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 /// The sources, in the order in which a newcomer meets what they define, with the headings of their functions.
 const SOURCES: [(&str, &str); 17] = [
     ("status", "Errors"),
-    ("feature", "What a build may leave out"),
     ("handle", ""),
     ("open", "Opening and closing a store"),
     ("store", "Reading values"),
@@ -17,10 +16,11 @@ const SOURCES: [(&str, &str); 17] = [
     ("history", "History: who changed what"),
     ("revision", "Earlier states"),
     ("undo", "Undo, rollback and confirmation"),
-    ("archive", "Labels and backups"),
+    ("archive", "Archives: kept snapshots and backups"),
     ("audit", "Checking and repairing a store"),
     ("watch", "Events"),
     ("verify", "Verifiers"),
+    ("library", "The library: its version, and what a build may leave out"),
 ];
 
 fn root() -> &'static Path {
@@ -147,4 +147,107 @@ fn the_list_of_symbols_is_up_to_date() {
     let mut names: Vec<String> = functions().into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     compare(&root().join("symbols.txt"), &(names.join("\n") + "\n"));
+}
+
+/// The header as it is committed.
+fn header() -> String {
+    std::fs::read_to_string(root().join("../include/cms.h")).expect("the header")
+}
+
+/// Returns the functions of the header, each as its name and its parameters.
+fn declarations(header: &str) -> Vec<(String, Vec<String>)> {
+    let code: Vec<&str> = header.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join(" ");
+    let (_, functions) = code.split_once("extern \"C\" {").expect("functions");
+    let declared = functions.split(';').filter_map(|one| {
+        let (front, parameters) = one.trim().strip_suffix(')')?.split_once('(')?;
+        let name = front.rsplit([' ', '*']).next()?;
+        Some((name.to_owned(), parameters.split(',').map(|part| part.trim().to_owned()).collect()))
+    });
+    declared.collect()
+}
+
+/// Returns the types of the header whose members are hidden, and which are not lent for a time as an event is.
+fn handles(header: &str) -> Vec<String> {
+    let types = header.lines().filter_map(|line| line.strip_prefix("typedef struct cms_"));
+    let names = types.filter_map(|line| line.split(' ').next());
+    names.filter(|name| *name != "event").map(|name| format!("cms_{name}")).collect()
+}
+
+/// Step 8 of the names: what is opened is closed, and each function names the object that it works on.
+#[test]
+fn handles_are_opened_and_closed_under_their_own_names() {
+    let header = header();
+    let (declared, handles) = (declarations(&header), handles(&header));
+    assert!(handles.len() > 10 && declared.len() > 90, "{handles:?}");
+    for handle in &handles {
+        let release = match handle.as_str() {
+            "cms_store" => "cms_close".to_owned(),
+            "cms_txn" => "cms_txn_rollback".to_owned(),
+            _ => format!("{handle}_close"),
+        };
+        let parameters = declared.iter().find(|(name, _)| *name == release).map(|(_, parameters)| parameters);
+        let parameters = parameters.unwrap_or_else(|| panic!("there is no {release}"));
+        assert!(parameters.len() == 1 && parameters[0].starts_with(&format!("{handle} *")), "{release}");
+    }
+    for (name, parameters) in &declared {
+        let last = parameters.last().expect("parameters");
+        let (kind, _) = last.split_once(" **").unwrap_or_default();
+        let makes = handles.iter().any(|handle| handle == kind);
+        let noun = kind.strip_prefix("cms_").unwrap_or_default();
+        // These do something, and hand out a handle besides.
+        let exceptions = ["cms_open", "cms_begin", "cms_log_check", "cms_repair"];
+        if makes && !exceptions.contains(&name.as_str()) {
+            assert!(name.contains(&format!("{noun}_open")), "{name} makes a {kind}");
+        }
+        assert!(makes || !name.contains("_open") || name == "cms_open", "{name} opens nothing");
+        for word in ["_free", "_new", "_destroy"] {
+            assert!(!name.ends_with(word), "{name}: handles are opened and closed");
+        }
+        // A function that goes on to the next changes its handle.
+        if name.contains("_next") {
+            assert!(!parameters[0].starts_with("const "), "{name}");
+        }
+    }
+}
+
+/// Step 8 of the names: numbers that are not bytes say their units.
+#[test]
+fn times_say_their_units() {
+    let header = header();
+    let code: Vec<&str> = header.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
+    let (_, code) = code.split_once("#include <stdint.h>").expect("the code");
+    let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let times = ["time", "timeout", "delay", "within", "started", "left", "milliseconds", "seconds"];
+    for word in words.filter(|word| !word.starts_with("cms_")) {
+        let unnamed = times.iter().any(|time| word == *time || word.ends_with(&format!("_{time}")));
+        assert!(!unnamed, "{word}: of what unit?");
+    }
+    assert!(code.contains("uint64_t time_us;") && code.contains("int32_t timeout_ms"));
+}
+
+/// Step 8 of the names: a struct that the library writes begins with its size, so that it can grow. A piece of memory is
+/// a pointer and a length for ever.
+#[test]
+fn structs_begin_with_their_size() {
+    let header = header();
+    let mut found = 0;
+    for piece in header.split("typedef struct {").skip(1) {
+        let (body, rest) = piece.split_once("\n} ").expect("the end of the struct");
+        let first = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("//"));
+        let name = rest.split(';').next().expect("a name");
+        assert!(name == "cms_bytes" || first == Some("size_t size;"), "{name} cannot grow");
+        found += 1;
+    }
+    assert!(found >= 10, "{found}");
+}
+
+#[test]
+fn every_group_of_functions_has_a_heading() {
+    let header = header();
+    for (name, heading) in SOURCES {
+        let there = header.contains(&format!("/* ---- {heading} ---- */"));
+        assert!(there || functions_of(&source(name)).is_empty(), "{name}: {heading}");
+    }
 }

@@ -219,9 +219,9 @@ def test_undo_takes_one_back_and_rollback_all(store: cms.Store) -> None:
 
 
 def test_labels_and_backups_bring_back_what_was(store: cms.Store, tmp_path: Path) -> None:
-    store.label("good")
+    store.create_archive("good")
     with pytest.raises(cms.Exists):
-        store.label("good")
+        store.create_archive("good")
     store.backup(tmp_path / "backup")
     for name in ("good", tmp_path / "backup"):
         store.set("network.lan.ipaddr", "10.0.0.1")
@@ -234,21 +234,21 @@ def test_labels_and_backups_bring_back_what_was(store: cms.Store, tmp_path: Path
 
 
 def test_snapshots_are_listed_and_deleted(store: cms.Store) -> None:
-    assert store.snapshots() == []
-    revision = store.label("good")
-    (info,) = store.snapshots()
+    assert store.archives() == []
+    revision = store.create_archive("good")
+    (info,) = store.archives()
     assert (info.label, info.revision, info.source, info.automatic) == ("good", revision, "tests", False)
     assert info.size > 100
     assert abs(info.time - datetime.now(timezone.utc)) < timedelta(minutes=1)
     store.set("network.lan.mtu", 1400)
     store.restore("good")
-    assert [info.automatic for info in store.snapshots()] == [False, True]
-    store.delete_label("good")
-    assert "good" not in [info.label for info in store.snapshots()]
+    assert [info.automatic for info in store.archives()] == [False, True]
+    store.delete_archive("good")
+    assert "good" not in [info.label for info in store.archives()]
     with pytest.raises(cms.NotFound):
-        store.delete_label("good")
+        store.delete_archive("good")
     with pytest.raises(cms.Invalid):
-        store.delete_label("../good")
+        store.delete_archive("../good")
 
 
 def test_blame_tells_where_each_line_comes_from(store: cms.Store, edit: Callable[[str, str], None]) -> None:
@@ -289,7 +289,7 @@ def test_the_log_is_checked_and_mended(
     store: cms.Store, where: Dict[str, Path], edit: Callable[[str, str], None]
 ) -> None:
     revision = store.set("network.lan.mtu", 1400)
-    good = store.verify_log()
+    good = store.check_log()
     assert (good.last, good.problems) == (revision, [])
     assert len(bytes.fromhex(good.chain)) > 0
     assert store.repair() == ([], [])
@@ -300,14 +300,14 @@ def test_the_log_is_checked_and_mended(
         store.refresh()
     assert store["network.lan.mtu"] == "1400"
     (repaired,) = store.repair().packages
-    assert (repaired.package, repaired.text_of) == ("network", revision)
+    assert (repaired.package, repaired.text_revision) == ("network", revision)
     assert repaired.revision > revision
     assert store["network.lan.mtu"] == "1400"
     log = next(where["state_dir"].rglob("*.log"))
     log.write_bytes(log.read_bytes().replace(b"tests", b"other", 1))
-    assert str(log) in store.verify_log().problems[0]
+    assert str(log) in store.check_log().problems[0]
     assert str(log) in store.repair().problems[0]
-    assert store.verify_log().problems == []
+    assert store.check_log().problems == []
     assert store["network.lan.mtu"] == "1400"
 
 
@@ -334,15 +334,15 @@ def test_s18_who_waits_is_told_and_so_is_who_commits_meanwhile(store: cms.Store)
     [entry] = store.waiting()
     assert (entry.revision, entry.message, entry.confirm_within) == (waits.revision, "a new address", 600)
     assert [(change.key, change.new) for change in entry.changes] == [("network.lan.ipaddr", "10.9.9.9")]
-    assert store.notice(waits.revision) is None
+    assert store.pending_notice(waits.revision) is None
     with store.transaction() as txn:
         txn["network.lan.ipaddr"] = "10.7.7.7"
-    notice = store.notice(txn.revision)
+    notice = store.pending_notice(txn.revision)
     assert notice
     assert "waits to be confirmed" in notice
     assert "network.lan.ipaddr" in notice
     store.confirm()
-    assert store.notice(txn.revision) is None
+    assert store.pending_notice(txn.revision) is None
     assert store.waiting() == []
 
 

@@ -311,24 +311,24 @@ def test_m13_a_transaction_creates_packages(store: cms.Store, where: Dict[str, P
     assert (where["config_dir"] / "fresh").read_text() == "config kind 'a'\n\toption x '1'\n"
 
 
-def test_a6_a_log_hook_is_told_of_each_warning_once(where: Dict[str, Path]) -> None:
+def test_a6_a_message_hook_is_told_of_each_warning_once(where: Dict[str, Path]) -> None:
     os.mkfifo(where["config_dir"] / "pipe")
     told: List[Tuple[int, str]] = []
-    with cms.open(log_hook=lambda level, text: told.append((level, text))) as store:
+    with cms.open(on_message=lambda level, text: told.append((level, text))) as store:
         assert list(store) == ["firewall", "network", "system"]
         assert list(store) == ["firewall", "network", "system"]
     assert [level for level, _ in told] == [logging.WARNING]
     assert "pipe is skipped" in told[0][1]
 
 
-def test_a6_a_logger_is_a_log_hook(where: Dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_a6_a_logger_is_a_message_hook(where: Dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
     os.mkfifo(where["config_dir"] / "pipe")
-    with cms.open(log_hook=logging.getLogger("cms").log) as store:
+    with cms.open(on_message=logging.getLogger("cms").log) as store:
         list(store)
     assert [(one.name, one.levelname) for one in caplog.records] == [("cms", "WARNING")]
 
 
-def test_a6_what_a_log_hook_raises_stops_nothing(where: Dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a6_what_a_message_hook_raises_stops_nothing(where: Dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(where["config_dir"] / "pipe")
     raised: List[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", raised.append)
@@ -336,7 +336,7 @@ def test_a6_what_a_log_hook_raises_stops_nothing(where: Dict[str, Path], monkeyp
     def hook(_level: int, _text: str) -> None:
         raise ValueError("not today")
 
-    store = cms.open(log_hook=hook)
+    store = cms.open(on_message=hook)
     assert list(store) == ["firewall", "network", "system"]
     assert [str(one.exc_value) for one in raised] == ["not today"]
     # A transaction goes on when the store is gone, and its hook with it.

@@ -92,7 +92,7 @@ def test_every_function_has_the_result_and_the_arguments_of_the_header(header: s
 
 def test_the_callbacks_have_the_result_and_the_arguments_of_the_header(header: str) -> None:
     there = re.findall(r"typedef (\w+) \(\*(cms_\w+)\)\((.*?)\);", header, re.DOTALL)
-    assert [name for _, name, _ in there] == ["cms_log_callback", "cms_event_callback", "cms_verify_callback"]
+    assert [name for _, name, _ in there] == ["cms_message_callback", "cms_event_callback", "cms_verifier_callback"]
     for result, name, parameters in there:
         arguments: Any = tuple(python_type(declared(one)[0]) for one in parameters.split(","))
         ours = getattr(_ffi, name)

@@ -174,7 +174,13 @@ def test_what_is_no_longer_used_is_given_back(store: cms.Store, monkeypatch: pyt
     list(store.history("network.lan"))
     del key, txn
     gc.collect()
-    for name in ("cms_snapshot_close", "cms_key_free", "cms_option_iter_free", "cms_txn_rollback", "cms_history_free"):
+    for name in (
+        "cms_snapshot_close",
+        "cms_key_close",
+        "cms_option_iter_close",
+        "cms_txn_rollback",
+        "cms_history_close",
+    ):
         assert name in released, name
     # The commit has freed the committed transaction.
     assert released.count("cms_txn_rollback") == 1

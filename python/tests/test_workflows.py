@@ -45,7 +45,7 @@ def test_what_one_has_written_the_others_read_and_overwrite(store: cms.Store) ->
 def test_python_writes_rust_reads_another_overwrites_and_all_go_back(store: cms.Store) -> None:
     name = "system.@system[0].hostname"
     router("set", name, "Maxson")
-    store.label("first")
+    store.create_archive("first")
     assert command("get", name) == "Maxson\n"
     store.set(name, "Summit")
     assert command("get", name) == "Summit\n"

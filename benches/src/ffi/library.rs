@@ -63,9 +63,9 @@ functions! {
     cms_snapshot_close: unsafe extern "C" fn(*mut c_void);
     cms_snapshot_get: unsafe extern "C" fn(*const c_void, *const c_char, *mut Bytes) -> c_int;
     cms_snapshot_get_many: SnapshotGetMany;
-    cms_key_new: unsafe extern "C" fn(*const c_void, *const c_char, *mut *mut c_void) -> c_int;
+    cms_key_open: unsafe extern "C" fn(*const c_void, *const c_char, *mut *mut c_void) -> c_int;
     cms_key_get: unsafe extern "C" fn(*mut c_void, *mut Bytes) -> c_int;
-    cms_key_free: unsafe extern "C" fn(*mut c_void);
+    cms_key_close: unsafe extern "C" fn(*mut c_void);
     cms_begin: unsafe extern "C" fn(*mut c_void, *mut *mut c_void) -> c_int;
     cms_txn_set: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int;
     cms_txn_commit: unsafe extern "C" fn(*mut c_void, *mut u64) -> c_int;
@@ -175,8 +175,8 @@ impl Store {
             let (key, mut handle) = (CString::new(key.as_str())?, std::ptr::null_mut());
             // SAFETY: F1; the key lives through the call.
             let status =
-                unsafe { (self.functions.cms_key_new)(self.call.handle, key.as_ptr(), &raw mut handle) };
-            checked("cms_key_new", status)?;
+                unsafe { (self.functions.cms_key_open)(self.call.handle, key.as_ptr(), &raw mut handle) };
+            checked("cms_key_open", status)?;
             prepared.handles.push(handle);
         }
         prepared.order = order.iter().map(|index| prepared.handles[*index].cast_const().cast()).collect();
@@ -288,7 +288,7 @@ impl Drop for Prepared<'_> {
     fn drop(&mut self) {
         for handle in &self.handles {
             // SAFETY: F1.
-            unsafe { (self.store.functions.cms_key_free)(*handle) };
+            unsafe { (self.store.functions.cms_key_close)(*handle) };
         }
     }
 }

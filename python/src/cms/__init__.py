@@ -45,8 +45,8 @@ from ._store import Store as Store, open as open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._archive import ArchiveInfo as ArchiveInfo
-    from ._audit import Repair as Repair, Repaired as Repaired, Verified as Verified
+    from ._archive import Archive as Archive
+    from ._audit import LogInfo as LogInfo, Repair as Repair, Repaired as Repaired
     from ._history import (
         BlameLine as BlameLine,
         By as By,
@@ -66,7 +66,7 @@ __version__ = VERSION
 
 # Names that many programs do not need. Some of their modules import typing and enum, which takes long.
 _LATER = {
-    "ArchiveInfo": "_archive",
+    "Archive": "_archive",
     "BlameLine": "_history",
     "By": "_history",
     "Change": "_history",
@@ -82,7 +82,7 @@ _LATER = {
     "Status": "_status",
     "Subscription": "_watch",
     "Transaction": "_txn",
-    "Verified": "_audit",
+    "LogInfo": "_audit",
     "Verifier": "_watch",
     "Watch": "_watch",
 }
@@ -90,7 +90,7 @@ _LATER = {
 # Without `open`, which would hide Python's own, and `get`, which is too short a name for a star import.
 __all__ = [
     "Ambiguous",
-    "ArchiveInfo",
+    "Archive",
     "BlameLine",
     "By",
     "Change",
@@ -107,6 +107,7 @@ __all__ = [
     "IoError",
     "Key",
     "Locked",
+    "LogInfo",
     "NoSpace",
     "NotDurable",
     "NotFound",
@@ -126,7 +127,6 @@ __all__ = [
     "Subscription",
     "Transaction",
     "Unsupported",
-    "Verified",
     "Verifier",
     "Watch",
     "WrongType",

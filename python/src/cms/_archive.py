@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class ArchiveInfo(NamedTuple):
+class Archive(NamedTuple):
     """The head of a kept snapshot."""
 
-    # For `restore`, `find_revision`, `delete_label`.
+    # For `restore`, `find_revision`, `delete_archive`.
     label: str
     # Microseconds since 1970, UTC.
     time_us: int
@@ -35,15 +35,15 @@ class ArchiveInfo(NamedTuple):
         return utc(self.time_us)
 
 
-def snapshots(lib: Any, store_ref: Any) -> List[ArchiveInfo]:
+def archives(lib: Any, store_ref: Any) -> List[Archive]:
     """Returns the kept snapshots."""
-    place, found = _ffi.cms_archive_info(), list[ArchiveInfo]()
-    status, ref = _ffi.own(_ffi.cms_labels, lib.cms_labels_open, store_ref)
+    place, found = _ffi.cms_archive(), list[Archive]()
+    status, ref = _ffi.own(_ffi.cms_archive_iter, lib.cms_archive_iter_open, store_ref)
     check(status)
     while True:
-        status = lib.cms_labels_next(ref, place)
+        status = lib.cms_archive_iter_next(ref, place)
         if status == CMS_ERR_END:
             return found
         check(status)
-        made = place.time, place.revision, place.file_size
-        found.append(ArchiveInfo(text(place.label.data), *made, text(place.source.data), bool(place.automatic)))
+        made = place.time_us, place.revision, place.file_size
+        found.append(Archive(text(place.label.data), *made, text(place.source.data), bool(place.automatic)))

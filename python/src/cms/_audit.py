@@ -9,7 +9,7 @@ from ._errors import check, text
 from ._ffi import CMS_ERR_END
 
 
-class Verified(NamedTuple):
+class LogInfo(NamedTuple):
     """The findings of a check of the log."""
 
     # The revisions of the oldest and the newest record; 0 if the log is empty.
@@ -27,7 +27,7 @@ class Repaired(NamedTuple):
 
     package: str
     # The revision whose text it has now.
-    text_of: int
+    text_revision: int
     # The transaction that restored it.
     revision: int
 
@@ -43,19 +43,19 @@ class Repair(NamedTuple):
 def _problems(lib: Any, ref: Any) -> List[str]:
     place, found = _ffi.cms_bytes(), list[str]()
     while True:
-        status = lib.cms_report_problem(ref, place)
+        status = lib.cms_report_next_problem(ref, place)
         if status == CMS_ERR_END:
             return found
         check(status)
         found.append(text(place.data))
 
 
-def verify_log(lib: Any, store_ref: Any) -> Verified:
+def check_log(lib: Any, store_ref: Any) -> LogInfo:
     """Checks the log."""
     place = _ffi.cms_log_info()
-    status, ref = _ffi.own(_ffi.cms_report, lib.cms_verify_log, store_ref, place)
+    status, ref = _ffi.own(_ffi.cms_report, lib.cms_log_check, store_ref, place)
     check(status)
-    return Verified(place.first, place.last, text(place.chain.data), _problems(lib, ref))
+    return LogInfo(place.first, place.last, text(place.chain.data), _problems(lib, ref))
 
 
 def repair(lib: Any, store_ref: Any) -> Repair:
@@ -64,8 +64,8 @@ def repair(lib: Any, store_ref: Any) -> Repair:
     check(status)
     place, packages = _ffi.cms_repaired(), list[Repaired]()
     while True:
-        status = lib.cms_report_repaired(ref, place)
+        status = lib.cms_report_next_repaired(ref, place)
         if status == CMS_ERR_END:
             return Repair(_problems(lib, ref), packages)
         check(status)
-        packages.append(Repaired(text(place.package.data), place.text_of, place.revision))
+        packages.append(Repaired(text(place.package.data), place.text_revision, place.revision))

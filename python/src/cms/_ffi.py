@@ -72,8 +72,8 @@ CMS_ERR_MEMORY = 19
 CMS_ERR_UNSUPPORTED = 20
 
 CMS_OPEN_PRIVATE = 1
-CMS_TYPE_STRING = 1
-CMS_TYPE_LIST = 2
+CMS_OPTION_STRING = 1
+CMS_OPTION_LIST = 2
 CMS_BY_COMMIT = 1
 CMS_BY_EDIT = 2
 CMS_BY_BASELINE = 3
@@ -88,7 +88,7 @@ CMS_CHANGE_SET = 3
 CMS_CHANGE_MOVED = 4
 CMS_SINCE_NOW = 2**64 - 1
 CMS_FOREVER = -1
-CMS_LOG_WARNING = 4
+CMS_MESSAGE_WARNING = 4
 
 
 class _Opaque(Structure):
@@ -159,7 +159,7 @@ class cms_error(_Sized):
     )
 
 
-cms_log_callback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
+cms_message_callback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 
 
 class cms_options(_Sized):
@@ -174,10 +174,10 @@ class cms_options(_Sized):
         ("source", c_char_p),
         ("log_limit", c_uint64),
         ("durability", c_char_p),
-        ("text_delay", c_uint64),
-        ("verify_timeout", c_uint64),
-        ("log_hook", cms_log_callback),
-        ("log_data", c_void_p),
+        ("text_delay_ms", c_uint64),
+        ("verify_timeout_ms", c_uint64),
+        ("on_message", cms_message_callback),
+        ("message_data", c_void_p),
     )
 
 
@@ -201,18 +201,18 @@ class cms_option(_Sized):
     )
 
 
-class cms_transaction(_Sized):
+class cms_record(_Sized):
     _fields_ = (
         ("size", c_size_t),
         ("revision", c_uint64),
-        ("time", c_uint64),
+        ("time_us", c_uint64),
         ("refers", c_uint64),
         ("uid", c_uint32),
         ("pid", c_uint32),
         ("kind", c_int32),
         ("source", cms_bytes),
         ("message", cms_bytes),
-        ("confirm_within", c_uint64),
+        ("confirm_within_ms", c_uint64),
     )
 
 
@@ -232,14 +232,14 @@ class cms_change(_Sized):
 # Types that few programs need. Each class is made on first use, since making a class takes long.
 _LATER: Dict[str, Any] = {
     "cms_blame": (_Opaque, ()),
-    "cms_labels": (_Opaque, ()),
+    "cms_archive_iter": (_Opaque, ()),
     "cms_report": (_Opaque, ()),
-    "cms_archive_info": (
+    "cms_archive": (
         _Sized,
         (
             ("size", c_size_t),
             ("label", cms_bytes),
-            ("time", c_uint64),
+            ("time_us", c_uint64),
             ("revision", c_uint64),
             ("file_size", c_uint64),
             ("source", cms_bytes),
@@ -249,15 +249,15 @@ _LATER: Dict[str, Any] = {
     "cms_log_info": (_Sized, (("size", c_size_t), ("first", c_uint64), ("last", c_uint64), ("chain", cms_bytes))),
     "cms_repaired": (
         _Sized,
-        (("size", c_size_t), ("package", cms_bytes), ("text_of", c_uint64), ("revision", c_uint64)),
+        (("size", c_size_t), ("package", cms_bytes), ("text_revision", c_uint64), ("revision", c_uint64)),
     ),
 }
 
 if TYPE_CHECKING:
     cms_blame: Any
-    cms_labels: Any
+    cms_archive_iter: Any
     cms_report: Any
-    cms_archive_info: Any
+    cms_archive: Any
     cms_log_info: Any
     cms_repaired: Any
 
@@ -277,7 +277,7 @@ if not TYPE_CHECKING:  # else any name would be one
 
 cms_status = c_int
 cms_event_callback = CFUNCTYPE(None, POINTER(cms_event), cms_status, c_void_p)
-cms_verify_callback = CFUNCTYPE(c_int32, POINTER(cms_event), POINTER(c_char), c_size_t, c_void_p)
+cms_verifier_callback = CFUNCTYPE(c_int32, POINTER(cms_event), POINTER(c_char), c_size_t, c_void_p)
 
 
 def P(kind: Any) -> Any:
@@ -316,18 +316,18 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_snapshot_get_list": (cms_status, P(cms_snapshot), c_char_p, P(cms_bytes)),
     "cms_bytes_next": (cms_status, P(cms_bytes), P(cms_bytes)),
     "cms_snapshot_get_many": (cms_status, P(cms_snapshot), P(c_char_p), c_size_t, P(cms_bytes)),
-    "cms_key_new": (cms_status, P(cms_store), c_char_p, P(P(cms_key))),
+    "cms_key_open": (cms_status, P(cms_store), c_char_p, P(P(cms_key))),
     "cms_key_get": (cms_status, P(cms_key), P(cms_bytes)),
-    "cms_key_free": (None, P(cms_key)),
-    "cms_snapshot_packages": (cms_status, P(cms_snapshot), P(P(cms_package_iter))),
-    "cms_package_next": (cms_status, P(cms_package_iter), P(cms_bytes)),
-    "cms_package_iter_free": (None, P(cms_package_iter)),
-    "cms_snapshot_sections": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_section_iter))),
-    "cms_section_next": (cms_status, P(cms_section_iter), P(cms_section)),
-    "cms_section_iter_free": (None, P(cms_section_iter)),
-    "cms_snapshot_options": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_option_iter))),
-    "cms_option_next": (cms_status, P(cms_option_iter), P(cms_option)),
-    "cms_option_iter_free": (None, P(cms_option_iter)),
+    "cms_key_close": (None, P(cms_key)),
+    "cms_package_iter_open": (cms_status, P(cms_snapshot), P(P(cms_package_iter))),
+    "cms_package_iter_next": (cms_status, P(cms_package_iter), P(cms_bytes)),
+    "cms_package_iter_close": (None, P(cms_package_iter)),
+    "cms_section_iter_open": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_section_iter))),
+    "cms_section_iter_next": (cms_status, P(cms_section_iter), P(cms_section)),
+    "cms_section_iter_close": (None, P(cms_section_iter)),
+    "cms_option_iter_open": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_option_iter))),
+    "cms_option_iter_next": (cms_status, P(cms_option_iter), P(cms_option)),
+    "cms_option_iter_close": (None, P(cms_option_iter)),
     "cms_begin": (cms_status, P(cms_store), P(P(cms_txn))),
     "cms_txn_set": (cms_status, P(cms_txn), c_char_p, c_char_p),
     "cms_txn_add_section": (cms_status, P(cms_txn), c_char_p, c_char_p, P(c_char), c_size_t, P(c_size_t)),
@@ -347,43 +347,43 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_txn_commit": (cms_status, P(cms_txn), P(c_uint64)),
     "cms_txn_rollback": (None, P(cms_txn)),
     "cms_history_open": (cms_status, P(cms_store), c_char_p, c_size_t, P(P(cms_history))),
-    "cms_history_next": (cms_status, P(cms_history), P(cms_transaction)),
-    "cms_history_change": (cms_status, P(cms_history), P(cms_change)),
-    "cms_history_free": (None, P(cms_history)),
+    "cms_history_next": (cms_status, P(cms_history), P(cms_record)),
+    "cms_history_next_change": (cms_status, P(cms_history), P(cms_change)),
+    "cms_history_close": (None, P(cms_history)),
     "cms_blame_open": (cms_status, P(cms_store), c_char_p, P(P("cms_blame"))),
-    "cms_blame_next": (cms_status, P("cms_blame"), P(cms_bytes), P(cms_transaction)),
-    "cms_blame_free": (None, P("cms_blame")),
+    "cms_blame_next": (cms_status, P("cms_blame"), P(cms_bytes), P(cms_record)),
+    "cms_blame_close": (None, P("cms_blame")),
     "cms_find_revision": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
     "cms_get_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
     "cms_text_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
-    "cms_changed_since": (cms_status, P(cms_store), c_uint64, P(P(cms_package_iter))),
+    "cms_package_iter_open_changed": (cms_status, P(cms_store), c_uint64, P(P(cms_package_iter))),
     "cms_undo": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_rollback": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_pending": (cms_status, P(cms_store), P(c_uint64), P(c_uint64)),
-    "cms_pending_open": (cms_status, P(cms_store), P(P(cms_history))),
-    "cms_notice": (cms_status, P(cms_store), c_uint64, P(c_char), c_size_t, P(c_size_t)),
+    "cms_history_open_pending": (cms_status, P(cms_store), P(P(cms_history))),
+    "cms_pending_notice": (cms_status, P(cms_store), c_uint64, P(c_char), c_size_t, P(c_size_t)),
     "cms_confirm": (cms_status, P(cms_store), c_uint64),
-    "cms_label": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
-    "cms_delete_label": (cms_status, P(cms_store), c_char_p),
-    "cms_labels_open": (cms_status, P(cms_store), P(P("cms_labels"))),
-    "cms_labels_next": (cms_status, P("cms_labels"), P("cms_archive_info")),
-    "cms_labels_free": (None, P("cms_labels")),
+    "cms_archive_create": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_archive_delete": (cms_status, P(cms_store), c_char_p),
+    "cms_archive_iter_open": (cms_status, P(cms_store), P(P("cms_archive_iter"))),
+    "cms_archive_iter_next": (cms_status, P("cms_archive_iter"), P("cms_archive")),
+    "cms_archive_iter_close": (None, P("cms_archive_iter")),
     "cms_backup": (cms_status, P(cms_store), c_char_p),
     "cms_restore": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
-    "cms_verify_log": (cms_status, P(cms_store), P("cms_log_info"), P(P("cms_report"))),
+    "cms_log_check": (cms_status, P(cms_store), P("cms_log_info"), P(P("cms_report"))),
     "cms_repair": (cms_status, P(cms_store), P(P("cms_report"))),
-    "cms_report_problem": (cms_status, P("cms_report"), P(cms_bytes)),
-    "cms_report_repaired": (cms_status, P("cms_report"), P("cms_repaired")),
-    "cms_report_free": (None, P("cms_report")),
+    "cms_report_next_problem": (cms_status, P("cms_report"), P(cms_bytes)),
+    "cms_report_next_repaired": (cms_status, P("cms_report"), P("cms_repaired")),
+    "cms_report_close": (None, P("cms_report")),
     "cms_watch_open": (cms_status, P(cms_store), c_char_p, c_uint64, P(P(cms_watch))),
     "cms_watch_next": (cms_status, P(cms_watch), c_int32, P(P(cms_event))),
     "cms_watch_fd": (cms_status, P(cms_watch), P(c_int32)),
-    "cms_watch_merge": (cms_status, P(cms_watch), c_int32),
+    "cms_watch_set_merge": (cms_status, P(cms_watch), c_int32),
     "cms_watch_revision": (cms_status, P(cms_watch), P(c_uint64)),
     "cms_watch_close": (None, P(cms_watch)),
-    "cms_event_transaction": (cms_status, P(cms_event), P(cms_transaction)),
-    "cms_event_change": (cms_status, P(cms_event), P(cms_change)),
-    "cms_subscribe": (
+    "cms_event_record": (cms_status, P(cms_event), P(cms_record)),
+    "cms_event_next_change": (cms_status, P(cms_event), P(cms_change)),
+    "cms_subscription_open": (
         cms_status,
         P(cms_store),
         c_char_p,
@@ -392,9 +392,9 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
         c_void_p,
         P(P(cms_subscription)),
     ),
-    "cms_unsubscribe": (None, P(cms_subscription)),
-    "cms_verify": (cms_status, P(cms_store), c_char_p, cms_verify_callback, c_void_p, P(P(cms_verifier))),
-    "cms_verify_close": (None, P(cms_verifier)),
+    "cms_subscription_close": (None, P(cms_subscription)),
+    "cms_verifier_open": (cms_status, P(cms_store), c_char_p, cms_verifier_callback, c_void_p, P(P(cms_verifier))),
+    "cms_verifier_close": (None, P(cms_verifier)),
 }
 
 
@@ -412,20 +412,20 @@ def signature(name: str) -> List[Any]:
 # The functions that release handles.
 RELEASES = {
     "cms_store": "cms_close",
-    "cms_key": "cms_key_free",
+    "cms_key": "cms_key_close",
     "cms_list": "cms_list_close",
     "cms_snapshot": "cms_snapshot_close",
     "cms_txn": "cms_txn_rollback",
-    "cms_package_iter": "cms_package_iter_free",
-    "cms_section_iter": "cms_section_iter_free",
-    "cms_option_iter": "cms_option_iter_free",
-    "cms_history": "cms_history_free",
-    "cms_blame": "cms_blame_free",
-    "cms_labels": "cms_labels_free",
-    "cms_report": "cms_report_free",
+    "cms_package_iter": "cms_package_iter_close",
+    "cms_section_iter": "cms_section_iter_close",
+    "cms_option_iter": "cms_option_iter_close",
+    "cms_history": "cms_history_close",
+    "cms_blame": "cms_blame_close",
+    "cms_archive_iter": "cms_archive_iter_close",
+    "cms_report": "cms_report_close",
     "cms_watch": "cms_watch_close",
-    "cms_subscription": "cms_unsubscribe",
-    "cms_verifier": "cms_verify_close",
+    "cms_subscription": "cms_subscription_close",
+    "cms_verifier": "cms_verifier_close",
 }
 
 

@@ -120,19 +120,19 @@ def _changes(next_change: Callable[[Any, Any], int], ref: Any) -> Iterator[Chang
 
 def _entry(place: Any, changes: Iterator[Change]) -> Entry:
     said = text(place.source.data), text(place.message.data)
-    made = place.revision, place.time, By(place.kind), place.uid, place.pid
-    within = place.confirm_within / 1000 if place.confirm_within else None
+    made = place.revision, place.time_us, By(place.kind), place.uid, place.pid
+    within = place.confirm_within_ms / 1000 if place.confirm_within_ms else None
     return Entry(*made, *said, place.refers, list(changes), within)
 
 
 def _transactions(lib: Any, ref: Any, key: str = "") -> Iterator[Entry]:
-    place = _ffi.cms_transaction()
+    place = _ffi.cms_record()
     while True:
         status = lib.cms_history_next(ref, place)
         if status == CMS_ERR_END:
             return
         check(status, key)
-        yield _entry(place, _changes(lib.cms_history_change, ref))
+        yield _entry(place, _changes(lib.cms_history_next_change, ref))
 
 
 def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterator[Entry]:
@@ -145,7 +145,7 @@ def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterato
 
 def blame(lib: Any, store_ref: Any, package: str) -> List[BlameLine]:
     """Returns the lines of a package."""
-    line, place, lines = _ffi.cms_bytes(), _ffi.cms_transaction(), list[BlameLine]()
+    line, place, lines = _ffi.cms_bytes(), _ffi.cms_record(), list[BlameLine]()
     status, ref = _ffi.own(_ffi.cms_blame, lib.cms_blame_open, store_ref, encode(package, "package"))
     check(status, package)
     while True:
@@ -158,9 +158,9 @@ def blame(lib: Any, store_ref: Any, package: str) -> List[BlameLine]:
 
 def event(lib: Any, ref: Any) -> Entry:
     """Copies an event, since the library frees the original."""
-    place = _ffi.cms_transaction()
-    check(lib.cms_event_transaction(ref, place))
-    return _entry(place, _changes(lib.cms_event_change, ref))
+    place = _ffi.cms_record()
+    check(lib.cms_event_record(ref, place))
+    return _entry(place, _changes(lib.cms_event_next_change, ref))
 
 
 def pending(lib: Any, store_ref: Any) -> Optional[Pending]:
@@ -176,7 +176,7 @@ def pending(lib: Any, store_ref: Any) -> Optional[Pending]:
 
 def waiting(lib: Any, store_ref: Any) -> List[Entry]:
     """Returns the transactions that wait to be confirmed, the oldest first."""
-    status, ref = _ffi.own(_ffi.cms_history, lib.cms_pending_open, store_ref)
+    status, ref = _ffi.own(_ffi.cms_history, lib.cms_history_open_pending, store_ref)
     if status == CMS_ERR_NOT_FOUND:
         return []
     check(status)
@@ -188,7 +188,7 @@ def notice(lib: Any, store_ref: Any, revision: int) -> Optional[str]:
     size = _ffi.c_size_t(255)
     while True:
         buffer = _ffi.create_string_buffer(size.value + 1)
-        status = lib.cms_notice(store_ref, revision, buffer, len(buffer), size)
+        status = lib.cms_pending_notice(store_ref, revision, buffer, len(buffer), size)
         if status == CMS_ERR_END:
             return None
         check(status)

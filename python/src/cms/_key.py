@@ -40,7 +40,7 @@ class Key:
 
     def _another(self) -> Tuple[Any, Any, Any]:
         lib = _ffi.library()
-        status, ref = _ffi.own(_ffi.cms_key, lib.cms_key_new, self._store._use(), _keys.encode(self.text))
+        status, ref = _ffi.own(_ffi.cms_key, lib.cms_key_open, self._store._use(), _keys.encode(self.text))
         check(status, self.text)
         place = _ffi.cms_bytes()
         return ref, byref(place), place

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Union
 
-    from ._archive import ArchiveInfo
-    from ._audit import Repair, Verified
+    from ._archive import Archive
+    from ._audit import LogInfo, Repair
     from ._history import BlameLine, Entry, Pending
 
 
@@ -84,10 +84,10 @@ class Log:
         Changes made with an editor are noted first. If the log does not go back that far, the result may include
         packages that were not changed."""
         place, number = _ffi.cms_bytes(), self._revision(revision)
-        status, ref = _ffi.own(_ffi.cms_package_iter, self._lib.cms_changed_since, self._use(), number)
+        status, ref = _ffi.own(_ffi.cms_package_iter, self._lib.cms_package_iter_open_changed, self._use(), number)
         check(status)
         names = []
-        while not self._lib.cms_package_next(ref, place):
+        while not self._lib.cms_package_iter_next(ref, place):
             names.append(text(place.data))
         return names
 
@@ -108,21 +108,21 @@ class Log:
         check(self._lib.cms_rollback(self._use(), self._revision(revision), said, done))
         return done.value
 
-    def label(self, name: str) -> int:
+    def create_archive(self, name: str) -> int:
         """Keeps the committed state of all packages under a label; returns its revision."""
         number = _ffi.c_uint64()
-        check(self._lib.cms_label(self._use(), encode(name, "label"), number), name)
+        check(self._lib.cms_archive_create(self._use(), encode(name, "label"), number), name)
         return number.value
 
-    def snapshots(self) -> List[ArchiveInfo]:
+    def archives(self) -> List[Archive]:
         """Returns the kept snapshots, labelled and automatic, the oldest first."""
-        from ._archive import snapshots
+        from ._archive import archives
 
-        return snapshots(self._lib, self._use())
+        return archives(self._lib, self._use())
 
-    def delete_label(self, name: str) -> None:
+    def delete_archive(self, name: str) -> None:
         """Deletes the snapshot with a label."""
-        check(self._lib.cms_delete_label(self._use(), encode(name, "label")), name)
+        check(self._lib.cms_archive_delete(self._use(), encode(name, "label")), name)
 
     def backup(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes the committed state of all packages into a file, which is replaced if it is there."""
@@ -146,7 +146,7 @@ class Log:
 
         return waiting(self._lib, self._use())
 
-    def notice(self, revision: int) -> Optional[str]:
+    def pending_notice(self, revision: int) -> Optional[str]:
         """Says which keys of a transaction an unconfirmed commit would roll back; None if no commit waits.
 
         Call it after the commit of the transaction `revision`."""
@@ -158,12 +158,12 @@ class Log:
         """Confirms the commit that waits to be confirmed; with `revision`, only if it is that one."""
         check(self._lib.cms_confirm(self._use(), revision))
 
-    def verify_log(self) -> Verified:
+    def check_log(self) -> LogInfo:
         """Checks that no record of the log was changed, removed or inserted; the result has the problems in
         `problems`."""
-        from ._audit import verify_log
+        from ._audit import check_log
 
-        return verify_log(self._lib, self._use())
+        return check_log(self._lib, self._use())
 
     def repair(self) -> Repair:
         """Repairs a damaged log, and restores each package with errors to its newest text without errors."""

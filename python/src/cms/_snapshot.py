@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _errors, _ffi, _keys
 from ._errors import check, fail, text
-from ._ffi import CMS_ERR_END, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, CMS_TYPE_LIST, byref
+from ._ffi import CMS_ERR_END, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, CMS_OPTION_LIST, byref
 from ._reader import MISSING, Root
 from ._section import Package, Section
 
@@ -112,7 +112,7 @@ class Snapshot(Root):
     def _has_package(self, name: str) -> bool:
         ref = self._use()
         status, _ = _ffi.own(
-            _ffi.cms_section_iter, self._lib.cms_snapshot_sections, ref, _keys.encode(name, "package"), None
+            _ffi.cms_section_iter, self._lib.cms_section_iter_open, ref, _keys.encode(name, "package"), None
         )
         if status not in (CMS_OK, CMS_ERR_NOT_FOUND):
             fail(status, name)
@@ -125,9 +125,9 @@ class Snapshot(Root):
 
     def __iter__(self) -> Iterator[str]:
         lib, place = self._lib, _ffi.cms_bytes()
-        status, ref = _ffi.own(_ffi.cms_package_iter, lib.cms_snapshot_packages, self._use())
+        status, ref = _ffi.own(_ffi.cms_package_iter, lib.cms_package_iter_open, self._use())
         check(status)
-        while not lib.cms_package_next(ref, place):
+        while not lib.cms_package_iter_next(ref, place):
             yield text(place.data)
 
     def __len__(self) -> int:
@@ -146,10 +146,10 @@ class Snapshot(Root):
     def _sections(self, package: str, kind: str = "") -> Iterator[Section]:
         lib, place, ref = self._lib, _ffi.cms_section(), self._use()
         raw = _keys.encode(package, "package"), _keys.encode(kind, "type") or None
-        status, ref = _ffi.own(_ffi.cms_section_iter, lib.cms_snapshot_sections, ref, *raw)
+        status, ref = _ffi.own(_ffi.cms_section_iter, lib.cms_section_iter_open, ref, *raw)
         check(status, package)
         while True:
-            status = lib.cms_section_next(ref, place)
+            status = lib.cms_section_iter_next(ref, place)
             if status:
                 break
             yield Section(self, package, text(place.name.data), text(place.type.data), bool(place.anonymous))
@@ -159,14 +159,14 @@ class Snapshot(Root):
     def _options(self, package: str, section: str) -> Iterator[Tuple[str, Any]]:
         lib, place, ref = self._lib, _ffi.cms_option(), self._use()
         raw = _keys.encode(package, "package"), _keys.encode(section, "section")
-        status, ref = _ffi.own(_ffi.cms_option_iter, lib.cms_snapshot_options, ref, *raw)
+        status, ref = _ffi.own(_ffi.cms_option_iter, lib.cms_option_iter_open, ref, *raw)
         check(status, f"{package}.{section}")
         inside, address = place.items, _ffi.address_of(place, "items")
         while True:
-            status = lib.cms_option_next(ref, place)
+            status = lib.cms_option_iter_next(ref, place)
             if status:
                 break
-            if place.kind == CMS_TYPE_LIST:
+            if place.kind == CMS_OPTION_LIST:
                 yield text(place.name.data), [text(item) for item in _ffi.items(inside, address)]
             else:
                 yield text(place.name.data), text(place.value.data)

@@ -44,7 +44,7 @@ def open(
     durability: Optional[str] = None,
     text_delay: float = 0,
     verify_timeout: float = 0,
-    log_hook: Optional[Callable[[int, str], object]] = None,
+    on_message: Optional[Callable[[int, str], object]] = None,
 ) -> Store:
     """Opens a store.
 
@@ -62,7 +62,7 @@ def open(
 
     `verify_timeout` is for how many seconds a commit waits for its verifiers, 0 for 5.
 
-    `log_hook` is called with each warning of the store, once: with a level of module `logging` and the text, as
+    `on_message` is called with each warning of the store, once: with a level of module `logging` and the text, as
     `logging.getLogger("cms").log` is. A warning is about a problem that does not stop a call, such as a file that is
     skipped because it cannot be a package. The hook runs in the thread whose call causes the warning, or in one of
     the library, and must not use the store. An exception that it raises goes to `sys.unraisablehook`.
@@ -77,11 +77,11 @@ def open(
     levels = None if durability is None else encode(durability, "durability")
     delay, patience = round(text_delay * 1000), round(verify_timeout * 1000)
     options = _ffi.cms_options(*raw, flags, map_limit, name, log_limit, levels, delay, patience)
-    if log_hook is None:
+    if on_message is None:
         return Store(options)
-    from ._log_hook import give, keep
+    from ._message_hook import give, keep
 
-    number = give(options, log_hook)
+    number = give(options, on_message)
     store = Store(options)
     keep(store, number)
     return store

@@ -58,7 +58,7 @@ class Watch(_Handle):
         raw, first = encode(pattern, "pattern"), CMS_SINCE_NOW if since is None else since
         status, self._ref = _ffi.own(_ffi.cms_watch, lib.cms_watch_open, store._use(), raw, first)
         check(status, pattern)
-        check(lib.cms_watch_merge(self._ref, merge))
+        check(lib.cms_watch_set_merge(self._ref, merge))
         number = _ffi.c_int32()
         check(lib.cms_watch_fd(self._ref, number))
         self._fd = number.value
@@ -224,7 +224,7 @@ class Subscription(_Callback):
 
         function = _ffi.cms_event_callback(call)
         raw, first = encode(pattern, "pattern"), CMS_SINCE_NOW if since is None else since
-        make = lib.cms_subscribe
+        make = lib.cms_subscription_open
         status, self._ref = _ffi.own(_ffi.cms_subscription, make, store._use(), raw, first, function, None)
         check(status, pattern)
         self._keep(function)
@@ -260,9 +260,9 @@ class Verifier(_Callback):
             _ffi.put(reason, size, str(said or "").encode("utf-8", "replace"))
             return 1
 
-        function = _ffi.cms_verify_callback(call)
+        function = _ffi.cms_verifier_callback(call)
         raw = encode(self._pattern, "pattern")
-        status, ref = _ffi.own(_ffi.cms_verifier, lib.cms_verify, self._store._use(), raw, function, None)
+        status, ref = _ffi.own(_ffi.cms_verifier, lib.cms_verifier_open, self._store._use(), raw, function, None)
         check(status, self._pattern)
         self.close()
         self._ref = ref

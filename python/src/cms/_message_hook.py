@@ -1,4 +1,4 @@
-"""The calls of a `log_hook`. This module is loaded with the first store that has one."""
+"""The calls of a `on_message`. This module is loaded with the first store that has one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import _ffi
 if TYPE_CHECKING:
     from ._store import Store
 
-# The hooks of open stores, by the number that the library gets as `log_data`. The C function lives as long as the
+# The hooks of open stores, by the number that the library gets as `message_data`. The C function lives as long as the
 # process, since transactions may outlive their store; a hook that was removed from this dict is not called.
 _hooks: Dict[int, Callable[[int, str], object]] = {}
 _numbers = count(1)
@@ -28,14 +28,14 @@ def _call(level: int, message: bytes, number: int) -> None:
         hook(_LEVELS[max(0, min(level, 7))], message.decode("utf-8", "replace"))
 
 
-_tell = _ffi.cms_log_callback(_call)
+_tell = _ffi.cms_message_callback(_call)
 
 
 def give(options: Any, hook: Callable[[int, str], object]) -> int:
     """Puts a hook into the options of a store, and returns its number."""
     number = next(_numbers)
     _hooks[number] = hook
-    options.log_hook, options.log_data = _tell, number
+    options.on_message, options.message_data = _tell, number
     return number
 
 

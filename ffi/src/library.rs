@@ -1,5 +1,5 @@
-//! What a build may leave out: `libcms-small.so`, for routers, exports every function of the header, and some of them do
-//! nothing but say so.
+//! What a build may leave out: `libcms-small.so`, for routers, exports every function of the header, and some of them
+//! do nothing but say so.
 
 use std::ffi::c_char;
 
@@ -21,20 +21,36 @@ pub const VERIFY: bool = cfg!(feature = "verify");
 const FEATURES: [(&str, bool); 5] =
     [("history", HISTORY), ("archive", ARCHIVE), ("audit", AUDIT), ("undo", UNDO), ("verify", VERIFY)];
 
-/// Runs the body of a function as [`guard`] does, if its feature was built; else it fails with `CMS_ERR_UNSUPPORTED`. The
-/// feature is a constant, so that the linker drops the body.
+/// Runs the body of a function as [`guard`] does, if its feature was built; else it fails with `CMS_ERR_UNSUPPORTED`.
+/// The feature is a constant, so that the linker drops the body.
 #[inline(always)]
 pub fn guard_if<const BUILT: bool>(body: impl FnOnce() -> Result<(), Failure>) -> cms_status {
     guard(|| if BUILT { body() } else { Err(Failure::Unsupported) })
 }
 
+/// Returns the version of the library, "0.1.0" for example. The string is part of the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn cms_version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// Returns the version of the library as CMS_VERSION_NUMBER has it.
+#[unsafe(no_mangle)]
+pub extern "C" fn cms_version_number() -> u32 {
+    let part = |text: &str| text.parse::<u32>().unwrap_or(0);
+    part(env!("CARGO_PKG_VERSION_MAJOR")) << 16
+        | part(env!("CARGO_PKG_VERSION_MINOR")) << 8
+        | part(env!("CARGO_PKG_VERSION_PATCH"))
+}
+
 /// Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
 /// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
-/// cms_get_at, cms_text_at, cms_changed_since), "archive" (cms_label, cms_delete_label, cms_labels_open, cms_backup,
-/// cms_restore), "audit" (cms_verify_log, cms_repair), "undo" (cms_undo, cms_rollback) and "verify" (cms_verify).
-/// libcms.so has them all; libcms-small.so, for routers, has none, and aborts the program where libcms.so would return
-/// CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait to be confirmed, and recovery are in every
-/// build. Any thread may call it at any time.
+/// cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
+/// cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo,
+/// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
+/// aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
+/// to be confirmed, and recovery are in every build. Any thread may call it at any time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_has_feature(name: *const c_char) -> i32 {
     let mut has = 0;
