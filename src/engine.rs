@@ -222,6 +222,26 @@ impl Engine {
         write::replace_together(&self.core, texts)
     }
 
+    /// Deletes a package of the configuration directory, even if its text has errors. A symbolic link is removed, and its
+    /// target stays. Staged changes are set aside as in [`crate::Engine::replace`]. Undoing the transaction brings the
+    /// package back.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::commit`]; [`crate::Error::NotFound`] if there is no such package.
+    pub fn delete(&self, package: &[u8]) -> Result<()> {
+        self.delete_together(&[package.to_vec()])
+    }
+
+    /// Deletes several packages as [`crate::Engine::delete`] does, as one transaction: all are deleted, or none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::delete`], for the first package that fails.
+    pub fn delete_together(&self, packages: &[Vec<u8>]) -> Result<()> {
+        write::delete_together(&self.core, packages)
+    }
+
     /// Tidies the text of a package: see [`crate::format::Format::tidy`].
     ///
     /// # Errors

@@ -98,6 +98,12 @@ impl Draft {
         self.removes
     }
 
+    /// Returns the attributes of the file that it deletes, if it deletes one that is no symbolic link.
+    pub fn removed_file(&self) -> Option<&Metadata> {
+        let old = self.old.as_ref().filter(|old| self.removes && !old.locked.is_link)?;
+        Some(&old.locked.found)
+    }
+
     /// Keeps the temporary file when this is dropped, for recovery to find.
     pub fn leave(&mut self) {
         self.placed = true;

@@ -88,7 +88,9 @@ fn lead(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Result<()> {
 
 fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Result<()> {
     let core = session.core;
-    if deferred::commit_later(session, requests)? {
+    // A package that is made or deleted is not left for later.
+    let is_whole = requests.iter().any(|request| request.changes.iter().any(|edit| edit.whole.is_changed()));
+    if !is_whole && deferred::commit_later(session, requests)? {
         return Ok(());
     }
     // From here on commits start from the texts, so none may be behind the log.
@@ -97,7 +99,8 @@ fn lead_together(session: &mut LogSession<'_>, requests: &[Arc<Request>]) -> Res
         [_] => alone(requests.iter().map(|request| &**request)),
         // A transaction that has to be confirmed names the state to roll back to, which the others would change. A
         // verifier of a transaction reads the state after the one before.
-        _ if core.gate.is_guarded(core.dirs())
+        _ if is_whole
+            || core.gate.is_guarded(core.dirs())
             || requests.iter().any(|request| request.intent.confirm.is_some()) =>
         {
             alone(requests.iter().map(|request| &**request))

@@ -161,7 +161,12 @@ impl<'p> Logged<'p> {
             session.applied();
         }
         let logged = states.iter().filter(|state| state.place.is_logged());
-        let found: Vec<_> = logged.map(|state| (state.place.name.clone(), state.metadata.clone())).collect();
+        let found = logged.map(|state| (state.place.name.clone(), state.metadata.clone()));
+        // A deleted package gets its owner and mode again if it is made again.
+        let removed = self.parts.iter().filter(|part| part.place.is_logged());
+        let removed =
+            removed.filter_map(|part| Some((part.place.name.clone(), part.draft.removed_file()?.clone())));
+        let found: Vec<_> = found.chain(removed).collect();
         core.attributes.keep(&found);
         let logged = self.last.map(|last| session.logged(last));
         // The map of a deleted package is dropped: it does not show the logged transaction.

@@ -15,7 +15,7 @@ use crate::commit::intent::Intent;
 use crate::commit::loader::staged_lines;
 use crate::commit::open_session::session_within;
 use crate::commit::opening::Opened;
-use crate::commit::package_edit::PackageEdit;
+use crate::commit::package_edit::{PackageEdit, Whole};
 use crate::commit::parsed_text::ParsedText;
 use crate::commit::part::{Form, Part, Placement};
 use crate::commit::pipeline::Approved;
@@ -133,7 +133,15 @@ pub(crate) fn commit_as(
     let change = |Unstaged { place, before, deltas }| {
         let digest = Digest::of(before.source());
         let known = Arc::new(ParsedText { package: before, digest });
-        PackageEdit { place, deltas, known, edited: None, reads: BTreeSet::new(), force: false }
+        PackageEdit {
+            place,
+            deltas,
+            known,
+            edited: None,
+            reads: BTreeSet::new(),
+            force: false,
+            whole: Whole::default(),
+        }
     };
     let mut unstaged: Vec<PackageEdit> = unstaged.into_iter().map(change).collect();
     let mut all = places.to_vec();

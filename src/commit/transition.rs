@@ -11,7 +11,7 @@ use crate::commit::conflict;
 use crate::commit::core::Core;
 use crate::commit::package_edit::PackageEdit;
 use crate::commit::packages::first_changes;
-use crate::commit::parsed_text::ParsedText;
+use crate::commit::parsed_text::{ParsedText, absent};
 use crate::error::Result;
 use crate::format::{Dialect, Format, ParseOptions};
 use crate::log::{self, Content, Hunk, KeyChange, What};
@@ -82,6 +82,18 @@ impl Transition {
         let mut package = old.package.clone();
         replay(&mut package, &edit.deltas)?;
         Self::to_package(&core.options, old, &package)
+    }
+
+    /// Makes the state of a package that a transaction makes anew.
+    ///
+    /// # Errors
+    ///
+    /// The error that a change is refused with.
+    pub fn plan_new(core: &Core, edit: &PackageEdit) -> Result<Arc<ParsedText>> {
+        let old = absent(&edit.place.name);
+        let mut package = old.package.clone();
+        replay(&mut package, &edit.deltas)?;
+        Ok(Self::to_package(&core.options, &old, &package)?.new)
     }
 
     /// Makes the transition to an edited package.

@@ -2,10 +2,11 @@
 //! describes the steps they all take.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::commit::core::Core;
-use crate::commit::draft::{self, Present, Reading};
+use crate::commit::draft::{self, Draft, Present, Reading};
 use crate::commit::intent::Intent;
 use crate::commit::log_session::LogSession;
 use crate::commit::open_session::session_within;
@@ -17,6 +18,7 @@ use crate::commit::place::Place;
 use crate::commit::transition::Transition;
 use crate::commit::{publish, retry};
 use crate::error::{Error, Result};
+use crate::log::Digest;
 use crate::model::package::Package;
 
 /// The result of planning a change of a package.
@@ -29,6 +31,11 @@ enum Changed<'p> {
 }
 
 impl<'p> Changed<'p> {
+    /// A part without a known transition.
+    fn part_of(place: &'p Place, before: Option<Arc<Vec<u8>>>, text: Arc<Vec<u8>>, draft: Draft) -> Self {
+        Self::Part(Box::new(Part { place, before, step: None, text, draft }))
+    }
+
     fn part(self) -> Option<Part<'p>> {
         match self {
             Self::Part(part) => Some(*part),
@@ -127,6 +134,9 @@ pub(crate) fn write(
 /// Plans the change of a package, and returns its part of a commit.
 fn changed<'p>(opened: &mut Opened<'_, '_>, edit: &'p PackageEdit) -> Result<Changed<'p>> {
     let place = &edit.place;
+    if edit.whole.is_changed() {
+        return changed_as_a_whole(opened, edit);
+    }
     let creates = edit.known.text().is_empty();
     let Some(Found { file, known: old }) = opened.read_to_write(place, creates)? else {
         return Ok(Changed::Busy);
@@ -142,6 +152,52 @@ fn changed<'p>(opened: &mut Opened<'_, '_>, edit: &'p PackageEdit) -> Result<Cha
     let step = Some(step).filter(|_| before.is_some());
     let draft = draft::create(core, &place.path, &text, file)?;
     Ok(Changed::Part(Box::new(Part { place, before, step, text, draft })))
+}
+
+/// Plans to make or delete a package, as [`changed`] plans a change.
+fn changed_as_a_whole<'p>(opened: &mut Opened<'_, '_>, edit: &'p PackageEdit) -> Result<Changed<'p>> {
+    let (core, place, whole) = (opened.session.core, &edit.place, edit.whole);
+    // The text may have errors.
+    let reading = match draft::read_if_there(core, &place.path)? {
+        Present::Busy => return Ok(Changed::Busy),
+        Present::Absent => None,
+        Present::Read(reading) => Some(reading),
+    };
+    match &reading {
+        Some(reading) => opened.session.look(place, &reading.text)?,
+        None => opened.session.note_deletion(place)?,
+    };
+    let there = reading.as_ref().map(|reading| Digest::of(&reading.text));
+    check_whole(edit, there)?;
+    let (file, before) = reading.map(|reading| (reading.old, Arc::new(reading.text))).unzip();
+    let draft = match file {
+        None if edit.deltas.is_empty() && !whole.makes => return Ok(Changed::Nothing),
+        Some(file) if edit.deltas.is_empty() && !whole.makes => {
+            let draft = draft::removal(core, &place.path, file)?;
+            return Ok(Changed::part_of(place, before, Arc::default(), draft));
+        }
+        file => (file, Transition::plan_new(core, edit)?),
+    };
+    let (file, new) = draft;
+    publish::check_limit(core, &place.name, &new.package, new.text())?;
+    let draft = draft::create(core, &place.path, new.text(), file)?;
+    Ok(Changed::part_of(place, before, new.text().clone(), draft))
+}
+
+/// Refuses to make or delete a package if its state is not the one that the transaction saw. `there` is the digest of the
+/// present text.
+fn check_whole(edit: &PackageEdit, there: Option<Digest>) -> Result<()> {
+    let (name, whole) = (&edit.place.name, edit.whole);
+    let why = "another transaction has changed the package since this one began, and this one deletes it";
+    match there {
+        _ if edit.force => Ok(()),
+        Some(_) if whole.was_absent => Err(Error::Exists { key: name.clone() }),
+        None if !whole.was_absent => Err(Error::NotFound { key: name.clone() }),
+        Some(there) if there != edit.known.digest => {
+            Err(Error::Conflict { key: name.clone(), why: why.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Puts whole texts in place, as one transaction. `None` if a file is being written by another program.
@@ -218,11 +274,14 @@ pub(crate) fn tidy(core: &Core, place: &Place) -> Result<()> {
 /// Replaces the whole content of packages: see [`crate::Engine::replace_together`].
 pub(crate) fn replace_together(core: &Core, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
     core.settings.check_may_write()?;
-    let mut wanted = BTreeMap::new();
-    for (package, text) in texts {
-        let whole = replacement(core, package, text)?;
-        wanted.insert(whole.place.path.clone(), whole);
-    }
+    let wanted = texts.iter().map(|(package, text)| replacement(core, package, text));
+    put_together(core, wanted.collect::<Result<Vec<_>>>()?)
+}
+
+/// Puts whole texts in place, the last one for each package, and sets aside what was staged for their packages.
+fn put_together(core: &Core, wanted: Vec<WholeText>) -> Result<()> {
+    let wanted: BTreeMap<PathBuf, WholeText> =
+        wanted.into_iter().map(|whole| (whole.place.path.clone(), whole)).collect();
     let wanted: Vec<WholeText> = wanted.into_values().collect();
     let Some(first) = wanted.first() else { return Ok(()) };
     retry::with_session(core, session_within, |session| {
@@ -243,6 +302,23 @@ pub(crate) fn replace_together(core: &Core, texts: &[(Vec<u8>, Vec<u8>)]) -> Res
             Ok(done.map(|_| ()))
         })
     })
+}
+
+/// Deletes packages: see [`crate::Engine::delete_together`].
+pub(crate) fn delete_together(core: &Core, packages: &[Vec<u8>]) -> Result<()> {
+    core.settings.check_may_write()?;
+    let wanted = packages.iter().map(|package| deletion(core, package)).collect::<Result<Vec<_>>>()?;
+    put_together(core, wanted)
+}
+
+fn deletion(core: &Core, package: &[u8]) -> Result<WholeText> {
+    let found = core.packages.find(package)?;
+    if !found.staged || found.overridden {
+        return Err(Error::invalid(package, "only a package of the configuration directory can be deleted"));
+    }
+    // Not the target of a symbolic link: the link is removed.
+    let place = core.packages.in_config(&found.name);
+    Ok(WholeText { place, expected: Expected::Anything, text: None })
 }
 
 fn replacement(core: &Core, package: &[u8], text: &[u8]) -> Result<WholeText> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::commit::intent::Intent;
-use crate::commit::package_edit::PackageEdit;
+use crate::commit::package_edit::{PackageEdit, Whole};
 use crate::commit::parsed_text::{ParsedText, absent};
 use crate::commit::place::Place;
 use crate::commit::{group, loader};
@@ -15,8 +15,8 @@ use crate::error::{Code, Error, Result};
 use crate::format::uci::Dialect;
 use crate::live::Store;
 use crate::live::snapshot::check_package;
-use crate::log::Content;
 use crate::log::key_path::KeyPath;
+use crate::log::{Content, Digest};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
 
@@ -72,8 +72,19 @@ struct Working {
     known: Arc<ParsedText>,
     /// The package with the changes; `None` without changes.
     edited: Option<Package>,
-    deltas: Vec<Delta>,
+    steps: Vec<Step>,
     reads: BTreeSet<KeyPath>,
+    was_absent: bool,
+}
+
+/// A step of a transaction in one package.
+#[derive(Debug)]
+enum Step {
+    Change(Delta),
+    /// The package is made.
+    Make,
+    /// The package is deleted, with what the steps before have changed.
+    Delete,
 }
 
 impl Working {
@@ -83,6 +94,50 @@ impl Working {
 
     fn edit(&mut self) -> &mut Package {
         self.edited.get_or_insert_with(|| self.known.package.clone())
+    }
+
+    fn push(&mut self, delta: Delta) {
+        self.steps.push(Step::Change(delta));
+    }
+
+    /// Drops the steps after the first `len`.
+    fn truncate(&mut self, len: usize) -> Result<()> {
+        self.steps.truncate(len);
+        self.edited = None;
+        for step in &self.steps {
+            match step {
+                Step::Change(delta) => {
+                    let package = self.edited.get_or_insert_with(|| self.known.package.clone());
+                    package.make(delta, Dialect::Cms)?;
+                }
+                Step::Make => {}
+                Step::Delete => self.edited = Some(Package::new(self.place.name.as_bytes())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports whether the package exists in the transaction.
+    fn exists(&self) -> bool {
+        self.steps.iter().fold(!self.was_absent, |_, step| !matches!(step, Step::Delete))
+    }
+
+    /// Returns its part of the commit.
+    fn into_edit(self, force: bool) -> PackageEdit {
+        let mut whole = Whole { was_absent: self.was_absent, ..Whole::default() };
+        let mut deltas = Vec::with_capacity(self.steps.len());
+        for step in self.steps {
+            match step {
+                Step::Change(delta) => deltas.push(delta),
+                Step::Make => whole.makes = true,
+                Step::Delete => {
+                    deltas.clear();
+                    (whole.deletes, whole.makes) = (true, false);
+                }
+            }
+        }
+        let Self { place, known, edited, reads, .. } = self;
+        PackageEdit { place, deltas, known, edited, reads, force, whole }
     }
 }
 
@@ -119,17 +174,22 @@ impl Transaction {
         self.started
     }
 
-    /// Iterates over its changes so far with their packages: package by package, in order.
+    /// Iterates over its changes so far with their packages: package by package, in order. Packages that it makes or
+    /// deletes are not among them.
     pub fn changes(&self) -> impl Iterator<Item = (&[u8], &Delta)> {
         self.packages
             .iter()
-            .flat_map(|(name, working)| working.deltas.iter().map(move |delta| (name.as_slice(), delta)))
+            .flat_map(|(name, working)| working.steps.iter().map(move |step| (name.as_slice(), step)))
+            .filter_map(|(name, step)| match step {
+                Step::Change(delta) => Some((name, delta)),
+                Step::Make | Step::Delete => None,
+            })
     }
 
     /// Returns the number of changes so far.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.packages.values().map(|working| working.deltas.len()).sum()
+        self.packages.values().map(|working| working.steps.len()).sum()
     }
 
     /// Sets the message for the history.
@@ -156,7 +216,7 @@ impl Transaction {
     /// Returns a savepoint of the changes so far.
     #[must_use]
     pub fn savepoint(&self) -> Savepoint {
-        Savepoint(self.packages.iter().map(|(name, working)| (name.clone(), working.deltas.len())).collect())
+        Savepoint(self.packages.iter().map(|(name, working)| (name.clone(), working.steps.len())).collect())
     }
 
     /// Discards the changes since a savepoint. Keys read since still count as read.
@@ -169,7 +229,7 @@ impl Transaction {
         let fits = point
             .0
             .iter()
-            .all(|(name, len)| self.packages.get(name).is_some_and(|working| *len <= working.deltas.len()));
+            .all(|(name, len)| self.packages.get(name).is_some_and(|working| *len <= working.steps.len()));
         if !fits {
             return Err(Error::Invalid {
                 what: "savepoint".into(),
@@ -178,15 +238,9 @@ impl Transaction {
         }
         for (name, working) in &mut self.packages {
             let len = len(name);
-            if len == working.deltas.len() {
-                continue;
+            if len < working.steps.len() {
+                working.truncate(len)?;
             }
-            working.deltas.truncate(len);
-            let mut package = working.known.package.clone();
-            for delta in &working.deltas {
-                package.make(delta, Dialect::Cms)?;
-            }
-            working.edited = (len > 0).then_some(package);
         }
         Ok(())
     }
@@ -280,9 +334,39 @@ impl Transaction {
         }
         let working = self.working_or_new(package, true)?;
         let name = working.edit().add_section(section_type)?;
-        working.deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
+        working.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
         self.commit_if_auto()?;
         Ok(name)
+    }
+
+    /// Makes a package without sections.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`] if there is such a package; [`Error::Invalid`] if the name is not allowed.
+    pub fn add_package(&mut self, package: &[u8]) -> Result<()> {
+        let working = self.working_or_new(package, true)?;
+        if working.exists() {
+            return Err(Error::Exists { key: working.place.name.clone() });
+        }
+        working.steps.push(Step::Make);
+        self.commit_if_auto()
+    }
+
+    /// Deletes a package with all its sections, even if its text has errors. The commit removes the file; a symbolic link
+    /// is removed, and its target stays. A change of the package by another transaction is a conflict.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is no such package; as for [`Store::get`] if it cannot be read.
+    pub fn delete_package(&mut self, package: &[u8]) -> Result<()> {
+        let working = self.working_or_broken(package)?;
+        if !working.exists() {
+            return Err(Error::NotFound { key: working.place.name.clone() });
+        }
+        working.steps.push(Step::Delete);
+        working.edited = Some(Package::new(working.place.name.as_bytes()));
+        self.commit_if_auto()
     }
 
     /// Appends an item to a list option, creating the option if it does not exist.
@@ -362,19 +446,11 @@ impl Transaction {
         let packages = std::mem::take(&mut self.packages);
         let names: Vec<Vec<u8>> = packages.keys().cloned().collect();
         let concerned =
-            packages.into_values().filter(|working| !working.deltas.is_empty() || !working.reads.is_empty());
+            packages.into_values().filter(|working| !working.steps.is_empty() || !working.reads.is_empty());
         let force = self.force;
-        let change = |Working { place, known, edited, deltas, reads }| PackageEdit {
-            place,
-            deltas,
-            known,
-            edited,
-            reads,
-            force,
-        };
-        let mut changes: Vec<PackageEdit> = concerned.map(change).collect();
+        let mut changes: Vec<PackageEdit> = concerned.map(|working| working.into_edit(force)).collect();
         // A transaction that only reads has no conflicts.
-        if changes.iter().all(|change| change.deltas.is_empty()) {
+        if changes.iter().all(PackageEdit::only_reads) {
             changes.clear();
         }
         let guarded = self.intent.confirm.filter(|_| !changes.is_empty());
@@ -413,16 +489,37 @@ impl Transaction {
             let core = &self.store.engine().core;
             let place =
                 if creates { core.packages.find_to_write(package)? } else { core.packages.find(package)? };
-            let known = match creates && core.packages.is_new(&place) {
+            let was_absent = creates && core.packages.is_new(&place);
+            let known = match was_absent {
                 true => absent(&place.name),
                 false => loader::load_shown(core, &place, self.store.inner.shown(package))?,
             };
-            let working = Working { place, known, edited: None, deltas: Vec::new(), reads: BTreeSet::new() };
-            self.packages.insert(package.to_vec(), working);
+            self.insert(package, place, known, was_absent);
         }
         self.packages
             .get_mut(package)
             .ok_or_else(|| Error::NotFound { key: crate::error::shown::name(package) })
+    }
+
+    /// Returns a package of the transaction, as an empty one if its text has errors.
+    fn working_or_broken(&mut self, package: &[u8]) -> Result<&mut Working> {
+        if let Err(error) = self.working(package) {
+            if !matches!(error, Error::Parse(_)) {
+                return Err(error);
+            }
+            let packages = &self.store.engine().core.packages;
+            let place = packages.find(package)?;
+            let digest = Digest::of(&packages.read(&place)?.0);
+            let known = Arc::new(ParsedText { package: Package::new(place.name.as_bytes()), digest });
+            self.insert(package, place, known, false);
+        }
+        self.working(package)
+    }
+
+    fn insert(&mut self, package: &[u8], place: Place, known: Arc<ParsedText>, was_absent: bool) {
+        let (steps, reads) = (Vec::new(), BTreeSet::new());
+        let working = Working { place, known, edited: None, steps, reads, was_absent };
+        self.packages.insert(package.to_vec(), working);
     }
 
     fn change(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
@@ -447,7 +544,7 @@ impl Transaction {
         };
         let delta = Delta { kind, section, option: parsed.option, value: value.map(<[u8]>::to_vec) };
         if !matches!(working.edit().make(&delta, Dialect::Cms)?, Made::Nothing) {
-            working.deltas.push(delta);
+            working.push(delta);
         }
         Ok(())
     }

@@ -39,4 +39,5 @@ mod stress;
 mod support;
 mod transactions;
 mod verify;
+mod whole_packages;
 mod writer_kills;

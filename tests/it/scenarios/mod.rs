@@ -68,6 +68,9 @@ scenarios! {
     a_replacement_of_two_packages: packages::REPLACEMENTS,
     a_deletion: packages::DELETION,
     a_deletion_that_is_undone: packages::RETURN,
+    a_deletion_of_two_packages: packages::DELETIONS,
+    a_transaction_that_deletes_and_makes_packages: packages::EXCHANGE,
+    a_transaction_that_deletes_and_makes_packages_undone: packages::EXCHANGED_BACK,
     a_package_that_is_a_symbolic_link: packages::LINK,
     // Edits by hand.
     noting_what_was_edited: by_hand::NOTED,

@@ -60,6 +60,40 @@ pub const RETURN: Scenario = Scenario {
     ..DELETION
 };
 
+/// One transaction deletes a package and makes two, of which one has no section.
+pub const EXCHANGE: Scenario = Scenario {
+    packages: || texts(&[("n", OLD), ("later", SHORT)]),
+    steps: &[|program| program.exchange("later", ("o.z", "c"), "empty")],
+    states: || {
+        let before = State::of(&[("n", OLD), ("later", SHORT)]);
+        vec![before, State::of(&[("n", OLD), ("o", OTHER), ("empty", "")])]
+    },
+    ..PLAIN
+};
+
+/// The transaction before is undone: the deleted package comes back, and the new ones go.
+pub const EXCHANGED_BACK: Scenario = Scenario {
+    prepare: |world| {
+        (EXCHANGE.steps[0])(&world.program()).expect("exchanged");
+        world.make("o", OTHER);
+        world.make("empty", "");
+    },
+    steps: &[|program| program.undo(program.revision()?)],
+    states: || (EXCHANGE.states)().into_iter().rev().collect(),
+    ..EXCHANGE
+};
+
+/// As the command deletes two packages.
+pub const DELETIONS: Scenario = Scenario {
+    packages: || texts(&[("n", OLD), ("later", SHORT), ("stays", SHORT)]),
+    steps: &[|program| program.delete(&["n", "later"])],
+    states: || {
+        let before = State::of(&[("n", OLD), ("later", SHORT), ("stays", SHORT)]);
+        vec![before, State::of(&[("stays", SHORT)])]
+    },
+    ..PLAIN
+};
+
 /// The link stays, and its target is replaced.
 pub const LINK: Scenario = Scenario {
     packages: || texts(&[("n", OLD)]),

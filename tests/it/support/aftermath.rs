@@ -186,9 +186,7 @@ impl Prepared {
         what: &str,
     ) {
         let state = &states[0];
-        let values: Vec<_> =
-            state.texts.iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
-        program.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        commit_next(program, &state.texts, what);
         assert_eq!(self.texts_without(NEXT, what), state.texts, "{what}: after the next commit");
         let now = Chain::read(&self.world.path("state"), what);
         assert!(now.sequence > last && now.last_is_applied, "{what}: the next commit is not logged");
@@ -254,8 +252,7 @@ impl Prepared {
         let texts = self.texts(what);
         self.check_texts(begun, what);
         self.check_maps(&program, &texts, what);
-        let values: Vec<_> = texts.iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
-        program.set(&values).unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
+        commit_next(&program, &texts, what);
         drop(program);
         assert_eq!(self.texts_without(NEXT, what), texts, "{what}: after the next commit");
         let program = self.world.program();
@@ -267,6 +264,16 @@ impl Prepared {
             Err(error) => panic!("{what}: what is staged: {error}"),
         }
     }
+}
+
+/// Commits a value to each package that has sections, and writes the others again.
+fn commit_next(program: &Program<'_>, texts: &Texts, what: &str) {
+    let (filled, empty): (Vec<_>, Vec<_>) = texts.iter().partition(|(_, text)| !text.is_empty());
+    let values: Vec<_> = filled.into_iter().map(|(name, text)| (next(name, text), "1".to_owned())).collect();
+    let set = program.set(&values);
+    let empty: Vec<(&str, &str)> = empty.into_iter().map(|(name, text)| (&**name, &**text)).collect();
+    let done = set.and_then(|()| program.replace(&empty));
+    done.unwrap_or_else(|error| panic!("{what}: the next commit: {error}"));
 }
 
 /// The key to which the next commit gives a value, in the first section that has a name.

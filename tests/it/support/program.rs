@@ -39,6 +39,15 @@ impl Program<'_> {
         set.and_then(|()| transaction.commit().map(drop))
     }
 
+    /// Deletes a package, makes another one with a section, and a third one without any, in one transaction.
+    pub fn exchange(&self, old: &str, (section, section_type): (&str, &str), empty: &str) -> Result<()> {
+        let mut transaction = self.store.begin().expect("few are open");
+        transaction.delete_package(old.as_bytes())?;
+        transaction.set(section.as_bytes(), section_type.as_bytes())?;
+        transaction.add_package(empty.as_bytes())?;
+        transaction.commit().map(drop)
+    }
+
     /// Places the texts that are behind the log.
     pub fn place_texts(&self) -> Result<()> {
         self.store.flush()
@@ -156,6 +165,11 @@ impl Program<'_> {
     }
 
     /// Returns the number of the last transaction.
+    pub fn delete(&self, packages: &[&str]) -> Result<()> {
+        let names: Vec<Vec<u8>> = packages.iter().map(|name| name.as_bytes().to_vec()).collect();
+        self.engine().delete_together(&names)
+    }
+
     pub fn revision(&self) -> Result<u64> {
         self.engine().history().revision()
     }
