@@ -22,6 +22,7 @@ mod group;
 mod history;
 mod install;
 mod json_shapes;
+mod language;
 mod live;
 mod messages;
 mod mixed_soak;

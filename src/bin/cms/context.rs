@@ -12,9 +12,10 @@ use cms::{
 };
 
 use crate::argument::show;
-use crate::failure::{Exit, Failure, print_error, wants_color};
+use crate::failure::{Exit, Failure, print_message, wants_color};
 use crate::gather::Gathered;
 use crate::global::Global;
+use crate::language::message;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 pub const LARGE: u64 = 48 * 1024;
@@ -254,7 +255,7 @@ impl Context {
 
 /// Prints a warning of the library.
 fn warn(text: &str) {
-    print_error(&format!("cms: warning: {}", cms::shown::text(text)));
+    print_message(&format!("warning: {}", cms::shown::text(text)));
 }
 
 /// Warns that the last good state of a package is printed, because its text has an error.
@@ -274,7 +275,11 @@ fn progress(read: usize, all: usize) {
         }
     } else if start.elapsed() > Duration::from_secs(1) {
         SHOWN.store(true, Ordering::Relaxed);
-        let _ = write!(io::stderr(), "\rreading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000);
+        let _ = write!(
+            io::stderr(),
+            "\r{}",
+            message(&format!("reading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000))
+        );
     }
 }
 

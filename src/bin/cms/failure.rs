@@ -7,6 +7,7 @@ use cms::Error;
 use serde_json::json;
 
 use crate::hint;
+use crate::language::message;
 use crate::shape::Shape;
 
 /// The exit codes of `cms`. They are documented and never change.
@@ -41,6 +42,11 @@ impl From<Exit> for ExitCode {
 /// Writes a line to standard error. A failure of that cannot be reported, and is ignored.
 pub fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes a message to standard error, in the language of the environment.
+pub fn print_message(english: &str) {
+    print_error(&format!("cms: {}", message(english)));
 }
 
 /// Why a command failed.
@@ -122,14 +128,14 @@ impl Failure {
         }
         let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // One write, so that the lines of two commands do not mix.
-        let mut text = format!("{start}cms:{end} {}", cms::shown::lines(self.text()));
+        let mut text = format!("{start}cms:{end} {}", cms::shown::lines(message(&self.text()).as_bytes()));
         if let Self::Engine(Error::Parse(error)) = self {
             text.push('\n');
             text.push_str(&error.excerpt());
         }
         if let Some(hint) = self.hint() {
-            text.push_str("\nhint: ");
-            text.push_str(hint);
+            text.push('\n');
+            text.push_str(&message(&format!("hint: {hint}")));
         }
         print_error(&text);
     }

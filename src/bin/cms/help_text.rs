@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::language::message;
 use crate::messages::MESSAGES;
 use crate::shape::{NOTATION, Shape};
 use crate::spec::{AnyCommand, Commands, FlagText, GLOBAL};
@@ -38,48 +39,50 @@ pub fn flag_text(flag: &FlagText) -> String {
 
 /// Prints all commands and global options.
 pub fn overview(context: &mut Context, commands: Commands) -> Result<(), Failure> {
-    let mut text = String::from(
-        "Usage: cms [OPTIONS] COMMAND [ARGUMENTS]\n       cms uci ...   (stock uci)\n\nCommands:\n",
-    );
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", message("Usage: cms [OPTIONS] COMMAND [ARGUMENTS]"));
+    let _ = writeln!(text, "       cms uci ...   (stock uci)\n\n{}", message("Commands:"));
     for command in commands {
-        let _ = writeln!(text, "  {:<11} {}", command.name(), command.summary());
+        let _ = writeln!(text, "  {:<11} {}", command.name(), message(command.summary()));
     }
-    text.push_str("\nKeys:\n");
+    let _ = writeln!(text, "\n{}", message("Keys:"));
     for (key, meaning) in KEYS {
-        let _ = writeln!(text, "  {key:<40} {meaning}");
+        let _ = writeln!(text, "  {key:<40} {}", message(meaning));
     }
-    text.push_str("\nOptions:\n");
+    let _ = writeln!(text, "\n{}", message("Options:"));
     push_flags(&mut text, GLOBAL.iter().map(|flag| flag.text));
-    text.push_str("\nExit codes:\n");
+    let _ = writeln!(text, "\n{}", message("Exit codes:"));
     for (code, meaning) in EXITS {
-        let _ = writeln!(text, "  {code}  {meaning}");
+        let _ = writeln!(text, "  {code}  {}", message(meaning));
     }
-    text.push_str("\n'cms help COMMAND' explains a command, 'cms help json' what --json prints.\n");
+    let more = message("'cms help COMMAND' explains a command, 'cms help json' what --json prints.");
+    let _ = writeln!(text, "\n{more}");
     context.put(text.as_bytes())
 }
 
 fn push_flags(text: &mut String, flags: impl Iterator<Item = FlagText>) {
     for flag in flags {
-        let _ = writeln!(text, "  {:<26} {}", flag_text(&flag), flag.help);
+        let _ = writeln!(text, "  {:<26} {}", flag_text(&flag), message(flag.help));
     }
 }
 
 /// Prints the help of one command.
 pub fn command_help(context: &mut Context, command: &dyn AnyCommand) -> Result<(), Failure> {
-    let mut text =
-        format!("Usage: cms {} [OPTIONS] {}\n\n{}\n", command.name(), command.arguments(), command.summary());
+    let usage = format!("Usage: cms {} [OPTIONS] {}", command.name(), command.arguments());
+    let mut text = format!("{}\n\n{}\n", message(&usage), message(command.summary()));
     if !command.aliases().is_empty() {
         let _ = writeln!(text, "\nAlso: {}", command.aliases().join(", "));
     }
     if !command.flags().is_empty() {
-        text.push_str("\nOptions:\n");
+        let _ = writeln!(text, "\n{}", message("Options:"));
         push_flags(&mut text, command.flags().into_iter());
     }
     command.json().iter().for_each(|output| output.push_to(&mut text));
     if !command.json().is_empty() {
-        text.push_str("\n'cms help json' explains the types.\n");
+        let _ = writeln!(text, "\n{}", message("'cms help json' explains the types."));
     }
-    text.push_str("\n'cms help' lists the options that every command takes, and the exit codes.\n");
+    let more = message("'cms help' lists the options that every command takes, and the exit codes.");
+    let _ = writeln!(text, "\n{more}");
     context.put(text.as_bytes())
 }
 
@@ -110,7 +113,7 @@ pub fn json_help(context: &mut Context, commands: Commands) -> Result<(), Failur
 pub const VERSION: Shape = Shape::of(
     "
     version text the version
-    features [text] what it was built with: shell, regex, diff",
+    features [text] what it was built with: shell, regex, diff, german",
 );
 
 /// Prints the version, and what this `cms` was built with.
@@ -119,6 +122,7 @@ pub fn version(context: &mut Context) -> Result<Exit, Failure> {
         ("shell", cfg!(feature = "shell")),
         ("regex", cfg!(feature = "regex")),
         ("diff", cfg!(feature = "diff")),
+        ("german", cfg!(feature = "german")),
     ];
     let with: Vec<&str> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
     if context.json {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure, print_error};
+use crate::failure::{Exit, Failure, print_message};
 use crate::hook;
 use crate::hook::Ended;
 use crate::line::Line;
@@ -93,9 +93,9 @@ fn settle(context: &Context, ended: &Ended, revisions: &[u64]) -> Result<u8, Fai
         let message = format!("rolled back: {ended}");
         match context.store.confirmations().roll_back(*revision, &message)? {
             Some(by) => {
-                print_error(&format!("cms: {ended}, so transaction {revision} is rolled back by {by}"));
+                print_message(&format!("{ended}, so transaction {revision} is rolled back by {by}"));
             }
-            None => print_error(&format!("cms: {ended}; transaction {revision} was rolled back already")),
+            None => print_message(&format!("{ended}; transaction {revision} was rolled back already")),
         }
     }
     Ok(code)

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::dispatch::run_line;
-use crate::failure::{Exit, Failure, print_error};
+use crate::failure::{Exit, Failure, print_error, print_message};
 use crate::input::open_input;
 use crate::line::Line;
 use crate::spec::Commands;
@@ -48,7 +48,7 @@ pub fn each_line(
         failures.push(start);
         if !context.json {
             let so = if context.gathered.is_some() { ", so nothing is changed" } else { "" };
-            print_error(&format!("cms: {name}: line {start} failed{so}"));
+            print_message(&format!("{name}: line {start} failed{so}"));
         }
         if worst == Exit::Ok {
             worst = failed;

@@ -20,6 +20,7 @@ mod hook;
 mod input;
 mod json;
 mod keeper;
+mod language;
 mod line;
 mod lines;
 mod map_reports;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_error};
+use crate::language::message;
 
 impl Context {
     /// Writes to standard output.
@@ -49,14 +50,14 @@ impl Context {
     /// Writes a message to standard error, unless `--quiet` is given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            print_error(&format!("cms: {}", cms::shown::lines(text)));
+            print_error(&format!("cms: {}", cms::shown::lines(message(text).as_bytes())));
         }
     }
 
     /// Writes a message about completed work to standard error, if `--verbose` is given.
     pub fn verbose(&self, text: &str) {
         if self.verbose {
-            print_error(&format!("cms: {}", cms::shown::lines(text)));
+            print_error(&format!("cms: {}", cms::shown::lines(message(text).as_bytes())));
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::failure::{Exit, print_error};
+use crate::failure::{Exit, print_message};
 
 /// The first word of the command line that [`tethered`] runs.
 pub const TETHERED: &str = "__tethered";
@@ -21,6 +21,6 @@ pub fn tethered(words: &[OsString]) -> ExitCode {
         return Exit::Io.into();
     }
     let error = Command::new(program).args(arguments).exec();
-    print_error(&format!("cms: {}: {error}", program.display()));
+    print_message(&format!("{}: {error}", program.display()));
     ExitCode::from(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
 }

@@ -45,6 +45,7 @@ impl Sandbox {
             .env("CMS_RUN_DIR", self.path("run"))
             .env("CMS_STATE_DIR", self.path("state"))
             .env("HOME", self.0.path())
+            .env("LC_ALL", "C")
             .stdin(Stdio::null());
         command
     }

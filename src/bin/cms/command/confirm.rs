@@ -2,7 +2,7 @@
 
 use crate::argument::show;
 use crate::context::Context;
-use crate::failure::{Exit, Failure, print_error};
+use crate::failure::{Exit, Failure, print_message};
 use crate::guard;
 use crate::guard::{HOOK_TIME, rollback_variables};
 use crate::hook;
@@ -94,7 +94,7 @@ fn wait(context: &Context, on_rollback: Option<&[u8]>) -> Result<Exit, Failure> 
     {
         let ended = hook::run(context, command, rollback_variables(pending.sequence, &by), HOOK_TIME, false);
         if !matches!(ended, Ended::Well) {
-            print_error(&format!("cms: warning: {ended}"));
+            print_message(&format!("warning: {ended}"));
         }
     }
     Ok(Exit::NotFound)

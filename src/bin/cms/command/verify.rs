@@ -17,7 +17,7 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::events::EVENT_OF_CHANGE;
 use crate::events::event_json;
-use crate::failure::{Exit, Failure, print_error};
+use crate::failure::{Exit, Failure, print_message};
 use crate::records::Users;
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, seconds};
@@ -98,7 +98,7 @@ impl VerifierCommand {
             let verdict = self.run(event, changed, &input, deadline);
             if self.verbose {
                 let shown = verdict.as_ref().err().map_or("accepted", String::as_str);
-                print_error(&format!("cms: {}: {shown}", show(&changed.key())));
+                print_message(&format!("{}: {shown}", show(&changed.key())));
             }
             verdict?;
         }

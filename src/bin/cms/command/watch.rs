@@ -14,7 +14,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::events::{EVENT, EVENT_OF_CHANGE};
 use crate::events::{event_json, open, wait};
-use crate::failure::{Exit, Failure, print_error};
+use crate::failure::{Exit, Failure, print_message};
 use crate::records::{Users, change_line, record_title};
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, seconds, text};
@@ -156,7 +156,7 @@ fn execute(context: &Context, command: &[u8], event: &Event, users: &mut Users) 
         let ended =
             child.wait().map_err(|error| Failure::Other(Exit::Io, format!("cannot wait: {error}")))?;
         if !ended.success() {
-            print_error(&format!("cms: warning: {}: the command has failed: {ended}", show(&changed.key())));
+            print_message(&format!("warning: {}: the command has failed: {ended}", show(&changed.key())));
         }
     }
     Ok(())
