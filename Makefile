@@ -50,19 +50,25 @@ target/bin/cms:
 	@echo "built target/bin/cms for $(TARGET): $$(stat -c %s target/bin/cms) bytes"
 
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-LIB = -p cms-ffi --profile ship-lib --locked --target $(HOST) --target-dir target/small
+# Its symbols get their versions from the linker: see ffi/versioned-cc. The path is relative, so that builds in two
+# folders are the same.
+VERSIONED = -- -Clinker=ffi/versioned-cc
+LIB = -p cms-ffi --lib --profile ship-lib --locked --target $(HOST) --target-dir target/small
+
+# Compares the exported symbols and their versions. The versions themselves are symbols of the type A.
+SYMBOLS = nm -D --defined-only $(1)/libcms.so | sed '/ A /d; s/.* //' | LC_ALL=C sort | diff ffi/symbols.txt -
 
 .PHONY: lib header examples
 lib: ## build the C library: target/lib/libcms.so and libcms.a
 	@if rustup component add rust-src 2>/dev/null; then \
 	  echo "library: with a standard library built for size"; \
 	  CFLAGS="$(SHIP_CFLAGS)" RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(RUSTFLAGS) $(REMAP) --cfg cms_speed" \
-	  $(CARGO) build $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind; \
+	  $(CARGO) rustc $(LIB) -Z build-std=std,panic_unwind -Z build-std-features=optimize_for_size,panic-unwind $(VERSIONED); \
 	else echo "library: rust-src is not to be had, so with the standard library as it comes"; \
-	  CFLAGS="$(SHIP_CFLAGS)" RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) build $(LIB); fi
+	  CFLAGS="$(SHIP_CFLAGS)" RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" $(CARGO) rustc $(LIB) $(VERSIONED); fi
 	@mkdir -p target/lib && cp target/small/$(HOST)/ship-lib/libcms.so target/lib/libcms.so.0
 	@cp target/small/$(HOST)/ship-lib/libcms.a target/lib/ && ln -sf libcms.so.0 target/lib/libcms.so
-	@nm -D --defined-only target/lib/libcms.so | sed 's/.* //' | LC_ALL=C sort | diff ffi/symbols.txt - || { echo "lib: exports other symbols than ffi/symbols.txt"; exit 1; }
+	@$(call SYMBOLS,target/lib) || { echo "lib: exports other symbols or versions than ffi/symbols.txt"; exit 1; }
 	@echo "built target/lib/libcms.so: $$(stat -c %s target/lib/libcms.so.0) bytes"
 
 .PHONY: lib-small
@@ -72,16 +78,17 @@ SMALL_LIB = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zunstable-options -Cpanic=immediate-ab
 lib-small: ## build the C library for routers: target/lib-small/libcms.so, of the same name and functions
 	@if rustup component add rust-src 2>/dev/null; then \
 	  CFLAGS="$(SHIP_CFLAGS) -fno-asynchronous-unwind-tables" $(SMALL_LIB) \
-	  $(CARGO) build $(LIB)/lib-small --no-default-features -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size && \
+	  $(CARGO) rustc $(LIB)/lib-small --no-default-features -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size $(VERSIONED) && \
 	  mkdir -p target/lib-small && cp target/small/lib-small/$(HOST)/ship-lib/libcms.so target/lib-small/libcms.so.0 && \
 	  ln -sf libcms.so.0 target/lib-small/libcms.so && \
-	  nm -D --defined-only target/lib-small/libcms.so | sed 's/.* //' | LC_ALL=C sort | diff ffi/symbols.txt - && \
+	  $(call SYMBOLS,target/lib-small) && \
 	  echo "built target/lib-small/libcms.so: $$(stat -c %s target/lib-small/libcms.so.0) bytes" && \
 	  c-examples/run.sh target/lib-small small; \
 	else echo "lib-small: skipped, rust-src is not to be had"; fi
 
-header: ## write include/cms.h and ffi/symbols.txt anew
+header: ## write include/cms.h, ffi/symbols.txt and what is new in ffi/abi.txt
 	CMS_UPDATE_HEADER=1 $(CARGO) test --locked -p cms-ffi --test header
+	CMS_UPDATE_HEADER=1 $(CARGO) test --locked -p cms-ffi --test abi a14_the_interface_only_grows
 
 examples: ## build the C examples strictly, with AddressSanitizer, and run them
 	@c-examples/run.sh target/lib

@@ -80,6 +80,14 @@ network.lan.ipaddr: 10.0.0.1 -> 192.168.7.1 (committed)" "$(cat "$work/watched")
 expect subscribe 9000 "$("$work/subscribe")"
 expect daemon "serving 10.0.0.1/255.0.0.0
 serving 192.168.7.1/255.0.0.0" "$(cat "$work/served")"
+# Between two states it sleeps, and a signal ends it at once.
+naps() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/status"; }
+"$work/daemon" > "$work/served" & daemon=$!
+while ! grep -qs serving "$work/served"; do sleep 0.05; done
+sleep 0.3 && before=$(naps $daemon) && sleep 1
+expect "daemon (sleeps until there is something)" "$before" "$(naps $daemon)"
+kill -TERM $daemon
+wait $daemon || { echo "daemon: a signal does not end it well"; exit 1; }
 if [ "${2:-}" = small ]; then
     fresh && expect "features (small library)" "history: left out
 archive: left out

@@ -6,5 +6,8 @@ fn main() {
     // Unloading it would remove destructors that its threads still have to run, and leak keys of thread-local storage
     // and memory with each load.
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    // `make lib` links with the second, which reads the first.
+    println!("cargo::rerun-if-changed=symbols.txt");
+    println!("cargo::rerun-if-changed=versioned-cc");
     println!("cargo::rerun-if-changed=build.rs");
 }

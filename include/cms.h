@@ -42,6 +42,12 @@
  *           differ: a store is for cms_open and cms_close, and a transaction goes from cms_begin to cms_txn_commit
  *           or cms_txn_rollback. `_next` goes on to the next, until CMS_ERR_END. Times
  *           have their unit in the name: `_ms` milliseconds, `_us` microseconds. Sizes and lengths are in bytes.
+ * Versions  The file of the library is libcms.so.0, and each function has the version CMS_0.1. Before 1.0 a minor
+ *           version may change the interface: all functions then get the next version, CMS_0.2, and a program that
+ *           was built before does not start with it ("version `CMS_0.1' not found"). A patch changes nothing of the
+ *           interface. From 1.0 on functions, constants and members are only added, and a function has the version
+ *           with which it came; should that ever be broken, the number in the name of the file changes. A program
+ *           that loads the library with dlopen asks cms_version_number.
  * Handles   A handle is released once, in any order with others; NULL is ignored. If a call that hands one out
  *           failed, there is no handle to release.
  * Threads   A function that takes a const handle does not change it, and any number of threads may call it at

@@ -3,18 +3,16 @@
 //! and with members that the library does not know.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+mod support;
+use support::{compiler, header, library};
 
 /// A struct of the header: its name, and its members as they are declared, comments left out.
 struct Struct {
     name: String,
     members: Vec<String>,
-}
-
-fn header() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../include/cms.h");
-    std::fs::read_to_string(path).expect("the header")
 }
 
 /// Returns the structs that begin with their size.
@@ -171,28 +169,6 @@ fn program(structs: &[Struct], count: usize) -> String {
     program + "    return 0;\n}\n"
 }
 
-/// Builds the library, which `cargo test` does not, and returns a directory with it under the names that compilers and
-/// programs look for.
-fn library(work: &Path) -> PathBuf {
-    let exe = std::env::current_exe().expect("a path");
-    let [profile, target] = [2, 3].map(|up| exe.ancestors().nth(up).expect("the directories of cargo"));
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--package", "cms-ffi", "--lib", "--target-dir"]).arg(target);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo");
-    assert!(built.success(), "the library cannot be built");
-    let built = profile.join("libcms.so");
-    let lib = work.join("lib");
-    std::fs::create_dir(&lib).expect("made");
-    let major = env!("CARGO_PKG_VERSION_MAJOR");
-    for name in ["libcms.so".to_owned(), format!("libcms.so.{major}")] {
-        std::os::unix::fs::symlink(&built, lib.join(name)).expect("linked");
-    }
-    lib
-}
-
 /// Compiles the program for structs of `count` members and runs it on a new store; returns its output.
 fn run(work: &Path, lib: &Path, structs: &[Struct], count: usize) -> String {
     let own = tempfile::tempdir_in(work).expect("a directory");
@@ -201,7 +177,7 @@ fn run(work: &Path, lib: &Path, structs: &[Struct], count: usize) -> String {
     std::fs::write(dir.join("config/n"), "config x 'a'\n\tlist l 'one'\n\tlist l 'two'\n").expect("written");
     std::fs::write(dir.join("cms.h"), cut_header(&header(), structs, count)).expect("written");
     std::fs::write(dir.join("layout.c"), program(structs, count)).expect("written");
-    let mut compile = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".to_owned()));
+    let mut compile = compiler();
     compile.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-I"]).arg(dir).arg(dir.join("layout.c"));
     let compiled = compile.arg("-o").arg(dir.join("layout")).arg("-L").arg(lib).arg("-lcms").status();
     assert!(compiled.expect("a C compiler").success(), "{count} members: does not compile");
