@@ -817,6 +817,35 @@ cms_status cms_txn_commit(cms_txn *txn,
 // Drops all changes and releases the transaction. NULL is ignored.
 void cms_txn_rollback(cms_txn *txn);
 
+/* ---- Iterating over what a transaction sees ---- */
+
+// Iterates over the names of all packages as a transaction sees them, in byte order: with those that it makes,
+// and without those that it deletes. The iterator may outlive the transaction, and changes made meanwhile do not show.
+//
+// CMS_ERR_IO: the configuration directory cannot be read.
+cms_status cms_txn_package_iter_open(cms_txn *txn,
+                                     cms_package_iter **iter);
+
+// Iterates over the sections of a package as a transaction sees them: as cms_section_iter_open. The sections count as
+// read, as after cms_txn_get. The iterator may outlive the transaction, and changes made meanwhile do not show; the
+// strings are valid until it is closed.
+//
+// CMS_ERR_NOT_FOUND: there is no such package.
+cms_status cms_txn_section_iter_open(cms_txn *txn,
+                                     const char *package,
+                                     const char *type,
+                                     cms_section_iter **iter);
+
+// Iterates over the options of a section as a transaction sees them: as cms_option_iter_open. The options count as
+// read, as after cms_txn_get. The iterator may outlive the transaction, and changes made meanwhile do not show; the
+// strings are valid until it is closed.
+//
+// CMS_ERR_NOT_FOUND: there is no such package or section.
+cms_status cms_txn_option_iter_open(cms_txn *txn,
+                                    const char *package,
+                                    const char *section,
+                                    cms_option_iter **iter);
+
 /* ---- History: who changed what ---- */
 
 // Looks for the transactions that changed a package, a section or an option, at most `most` of them, or all if
@@ -908,23 +937,12 @@ cms_status cms_package_iter_open_changed(const cms_store *store,
 
 /* ---- Undo, rollback and confirmation ---- */
 
-// Undoes the transaction with the number `revision`, or, if that is 0, the newest that is neither undone nor itself an
-// undo or redo, so that a second call goes further back. Later changes stay. `message` may be NULL. `done` gets the
-// number of the new transaction, and may be NULL.
+// Undoes the transaction with the number `revision`; later changes stay. `message` may be NULL. `done` gets the number
+// of the new transaction, and may be NULL.
 //
 // CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
-// more, or there is none to undo. Otherwise as cms_txn_commit. Nothing is changed then.
+// more. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_undo(const cms_store *store,
-                    uint64_t revision,
-                    const char *message,
-                    uint64_t *done);
-
-// Makes the undone transaction with the number `revision` again, or, if that is 0, the one that was undone last. Later
-// changes stay. `message` may be NULL. `done` gets the number of the new transaction, and may be NULL.
-//
-// CMS_ERR_CONFLICT: something that it changed was changed again since it was undone. CMS_ERR_NOT_FOUND: nothing is
-// undone. CMS_ERR_INVALID: that transaction is not undone. Otherwise as cms_txn_commit. Nothing is changed then.
-cms_status cms_redo(const cms_store *store,
                     uint64_t revision,
                     const char *message,
                     uint64_t *done);
@@ -1169,7 +1187,7 @@ uint32_t cms_version_number(void);
 // there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
 // cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
 // cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo,
-// cms_redo, cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
+// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
 // aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
 // to be confirmed, and recovery are in every build. Any thread may call it at any time.
 int32_t cms_has_feature(const char *name);

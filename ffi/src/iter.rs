@@ -21,17 +21,57 @@ impl cms_package_iter {
 }
 
 /// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
-pub struct cms_section_iter {
-    /// Borrows from `_snapshot`, which goes after it.
-    sections: MapSections<'static>,
-    _snapshot: Snapshot,
+pub struct cms_section_iter(Sections);
+
+enum Sections {
+    /// `sections` borrows from `_snapshot`, which goes after it.
+    Map { sections: MapSections<'static>, _snapshot: Snapshot },
+    /// Those of a transaction, copied, and how many of them are done.
+    Copied(Vec<SectionCopy>, usize),
 }
 
 /// Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
-pub struct cms_option_iter {
-    /// Borrows from `_snapshot`, which goes after it.
-    options: MapOptions<'static>,
-    _snapshot: Snapshot,
+pub struct cms_option_iter(Options);
+
+enum Options {
+    /// `options` borrows from `_snapshot`, which goes after it.
+    Map { options: MapOptions<'static>, _snapshot: Snapshot },
+    /// Those of a transaction, copied, and how many of them are done.
+    Copied(Vec<OptionCopy>, usize),
+}
+
+/// A section of a transaction.
+pub struct SectionCopy {
+    pub name: CString,
+    pub r#type: CString,
+    pub is_anonymous: bool,
+}
+
+/// An option of a transaction.
+pub struct OptionCopy {
+    pub name: CString,
+    /// Each item with a NUL byte behind it; just one for a string.
+    pub items: Vec<u8>,
+    pub is_list: bool,
+}
+
+impl cms_section_iter {
+    pub fn of_copies(sections: Vec<SectionCopy>) -> Self {
+        Self(Sections::Copied(sections, 0))
+    }
+}
+
+impl cms_option_iter {
+    pub fn of_copies(options: Vec<OptionCopy>) -> Self {
+        Self(Options::Copied(options, 0))
+    }
+}
+
+/// Takes the next of the copies.
+fn next_copy<'c, T>(copies: &'c [T], done: &mut usize) -> Result<&'c T, Failure> {
+    let copy = copies.get(*done).ok_or(Failure::End)?;
+    *done += 1;
+    Ok(copy)
 }
 
 sized! {
@@ -142,7 +182,7 @@ pub unsafe extern "C" fn cms_section_iter_open(
         // not leave this file.
         let sections = unsafe { std::mem::transmute::<MapSections<'_>, MapSections<'static>>(sections) };
         // SAFETY: not NULL, C5.
-        unsafe { write_handle(place, cms_section_iter { sections, _snapshot: snapshot }) };
+        unsafe { write_handle(place, cms_section_iter(Sections::Map { sections, _snapshot: snapshot })) };
         Ok(())
     })
 }
@@ -160,9 +200,17 @@ pub unsafe extern "C" fn cms_section_iter_next(
         let place = unsafe { sized::output(section, "section") }?;
         // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
-        let found: MapSection<'_> = iter.sections.next().ok_or(Failure::End)?;
-        let (name, r#type) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
-        let anonymous = i32::from(found.is_anonymous());
+        let (name, r#type, anonymous): (&[u8], &[u8], bool) = match &mut iter.0 {
+            Sections::Map { sections, .. } => {
+                let found: MapSection<'_> = sections.next().ok_or(Failure::End)?;
+                (found.name(), found.section_type(), found.is_anonymous())
+            }
+            Sections::Copied(copies, done) => {
+                let found = next_copy(copies, done)?;
+                (found.name.as_bytes(), found.r#type.as_bytes(), found.is_anonymous)
+            }
+        };
+        let (name, r#type, anonymous) = (cms_bytes::of(name), cms_bytes::of(r#type), i32::from(anonymous));
         // SAFETY: C7.
         unsafe { place.write(cms_section { size: 0, name, r#type, anonymous }) };
         Ok(())
@@ -204,7 +252,7 @@ pub unsafe extern "C" fn cms_option_iter_open(
         // SAFETY: as for the sections in `cms_section_iter_open`.
         let options = unsafe { std::mem::transmute::<MapOptions<'_>, MapOptions<'static>>(options) };
         // SAFETY: not NULL, C5.
-        unsafe { write_handle(place, cms_option_iter { options, _snapshot: snapshot }) };
+        unsafe { write_handle(place, cms_option_iter(Options::Map { options, _snapshot: snapshot })) };
         Ok(())
     })
 }
@@ -222,13 +270,24 @@ pub unsafe extern "C" fn cms_option_iter_next(
         let place = unsafe { sized::output(option, "option") }?;
         // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
-        let (name, found) = iter.options.next().ok_or(Failure::End)?;
-        let (value, kind) = match found {
-            MapValue::String(string) => (string, CMS_OPTION_STRING),
-            MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_OPTION_LIST),
+        let (name, value, items, kind): (&[u8], &[u8], cms_bytes, i32) = match &mut iter.0 {
+            Options::Map { options, .. } => {
+                let (name, found) = options.next().ok_or(Failure::End)?;
+                let (value, kind) = match found {
+                    MapValue::String(string) => (string, CMS_OPTION_STRING),
+                    MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_OPTION_LIST),
+                };
+                (name, value, items_of(found), kind)
+            }
+            Options::Copied(copies, done) => {
+                let found = next_copy(copies, done)?;
+                let first = found.items.split(|byte| *byte == 0).next().unwrap_or_default();
+                let kind = if found.is_list { CMS_OPTION_LIST } else { CMS_OPTION_STRING };
+                (found.name.as_bytes(), first, cms_bytes::of(&found.items), kind)
+            }
         };
         let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
-        let (name, items) = (cms_bytes::of(name), items_of(found));
+        let name = cms_bytes::of(name);
         // SAFETY: C7.
         unsafe { place.write(cms_option { size: 0, name, value, items, kind }) };
         Ok(())

@@ -51,6 +51,7 @@ mod snapshot;
 mod status;
 mod store;
 mod txn;
+mod txn_iter;
 mod undo;
 mod verify;
 mod watch;

@@ -37,6 +37,10 @@ pub unsafe extern "C" fn cms_begin(store: *const cms_store, txn: *mut *mut cms_t
 }
 
 impl cms_txn {
+    pub(crate) fn transaction(&mut self) -> &mut Transaction {
+        &mut self.0
+    }
+
     /// Reads a value as the transaction sees it.
     pub(crate) fn get(&mut self, key: &[u8]) -> Result<Content, Failure> {
         self.0.get(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))

@@ -6,7 +6,7 @@ mod support;
 use support::header;
 
 /// The sources, in the order in which a newcomer meets what they define, with the headings of their functions.
-const SOURCES: [(&str, &str); 17] = [
+const SOURCES: [(&str, &str); 18] = [
     ("status", "Errors"),
     ("handle", ""),
     ("open", "Opening and closing a store"),
@@ -16,6 +16,7 @@ const SOURCES: [(&str, &str); 17] = [
     ("key", "Prepared keys: one value again and again"),
     ("iter", "Iterating"),
     ("txn", "Transactions"),
+    ("txn_iter", "Iterating over what a transaction sees"),
     ("history", "History: who changed what"),
     ("revision", "Earlier states"),
     ("undo", "Undo, rollback and confirmation"),

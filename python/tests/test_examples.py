@@ -53,7 +53,7 @@ def test_service_takes_up_each_state_and_goes_on_with_the_old_where_one_is_bad(
             txn["network.lan.mtu"] = 1400
         assert process.stdout.readline() == "serving 10.0.0.1, mtu 1400\n"
         store.set("network.lan.mtu", "much")
-        assert process.stderr.readline() == "not taken up: network.lan.mtu: not a whole number\n"
+        assert process.stderr.readline() == "not taken up: network.lan.mtu: 'much' is not a whole number\n"
         edit("network", "config interface 'lan'\n\toption ipaddr '10.0.0.2'\n")
         assert process.stdout.readline() == "serving 10.0.0.2, mtu 1500\n"
         os.kill(process.pid, signal.SIGTERM)

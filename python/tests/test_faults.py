@@ -43,7 +43,7 @@ def test_s21_what_was_read_in_a_transaction_is_written_back_as_it_was(store: cms
                 key = f"{section.key}.{name}"
                 assert txn[key] == section[name] == store[key]
                 txn[key] = txn[key]
-        assert len(txn) == 0
+        assert txn.count == 0
     assert odd.read_bytes() == EVERYTHING
 
 

@@ -1,5 +1,7 @@
 //! Changes to any number of packages, committed together.
 
+mod walk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +21,8 @@ use crate::log::key_path::KeyPath;
 use crate::log::{Content, Digest};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
+
+pub use walk::SectionHead;
 
 /// How many transactions a store may have open at once.
 pub const MAX_OPEN: usize = 1000;

@@ -39,7 +39,6 @@ mod stops;
 mod stress;
 mod support;
 mod transactions;
-mod undo_redo;
 mod verify;
 mod whole_packages;
 mod writer_kills;

@@ -172,3 +172,28 @@ fn m28_a_package_whose_text_is_behind_the_log_can_be_deleted() {
     store.engine().history().undo(revision, None).expect("undone");
     assert_eq!(get(&store, "n.s.o").as_deref(), Some("5"));
 }
+
+#[test]
+fn m29_a_transaction_lists_what_it_sees_and_what_was_listed_counts_as_read() {
+    let fixture = fixture();
+    let (store, other) = (fixture.live(), fixture.live());
+    let mut transaction = store.begin().expect("begun");
+    transaction.add_package(b"new").expect("made");
+    transaction.delete_package(b"other").expect("deleted");
+    transaction.set(b"n.t", b"b").expect("set");
+    transaction.set(b"n.s.p", b"2").expect("set");
+    assert_eq!(transaction.packages().expect("listed"), ["n", "new"]);
+    assert_eq!(transaction.sections(b"other").expect_err("deleted").code(), Code::NotFound);
+    assert_eq!(transaction.options(b"n", b"nono").expect_err("missing").code(), Code::NotFound);
+    assert_eq!(transaction.options(b"nono", b"s").expect_err("missing").code(), Code::NotFound);
+    let sections = transaction.sections(b"n").expect("listed");
+    let shown = sections.iter().map(|head| (&*head.name, &*head.section_type, head.is_anonymous));
+    assert!(shown.eq([(b"s".as_slice(), b"a".as_slice(), false), (b"t", b"b", false)]));
+    let options = transaction.options(b"n", b"s").expect("listed");
+    assert!(options.iter().map(|(name, _)| name.as_slice()).eq([b"o", b"p"]));
+
+    let mut meanwhile = other.begin().expect("begun");
+    meanwhile.set(b"n.s.o", b"3").expect("set");
+    meanwhile.commit().expect("committed");
+    assert_eq!(transaction.commit().expect_err("it was read").code(), Code::Conflict);
+}

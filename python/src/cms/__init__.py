@@ -16,7 +16,7 @@ Importing it loads no library and starts no thread.
 from __future__ import annotations
 
 from ._convert import size as size
-from ._default import get as get
+from ._default import delete as delete, get as get, set as set
 from ._errors import (
     Ambiguous as Ambiguous,
     Conflict as Conflict,
@@ -28,6 +28,7 @@ from ._errors import (
     Internal as Internal,
     Invalid as Invalid,
     IoError as IoError,
+    LoadError as LoadError,
     Locked as Locked,
     NoSpace as NoSpace,
     NotDurable as NotDurable,
@@ -47,6 +48,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._archive import Archive as Archive
     from ._audit import LogInfo as LogInfo, Repair as Repair, Repaired as Repaired
+    from ._bind import Binding as Binding
     from ._history import (
         BlameLine as BlameLine,
         By as By,
@@ -67,6 +69,7 @@ __version__ = VERSION
 # Names that many programs do not need. Some of their modules import typing and enum, which takes long.
 _LATER = {
     "Archive": "_archive",
+    "Binding": "_bind",
     "BlameLine": "_history",
     "By": "_history",
     "Change": "_history",
@@ -87,10 +90,12 @@ _LATER = {
     "Watch": "_watch",
 }
 
-# Without `open`, which would hide Python's own, and `get`, which is too short a name for a star import.
+# Without `open` and `set`, which would hide Python's own, and `get` and `delete`, which are too short for a star
+# import.
 __all__ = [
     "Ambiguous",
     "Archive",
+    "Binding",
     "BlameLine",
     "By",
     "Change",
@@ -106,6 +111,7 @@ __all__ = [
     "Invalid",
     "IoError",
     "Key",
+    "LoadError",
     "Locked",
     "LogInfo",
     "NoSpace",

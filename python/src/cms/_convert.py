@@ -8,7 +8,7 @@ from ._keys import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict
+    from typing import Any, Callable, Dict, List, Tuple
 
 _TRUTH: Dict[str, bool] = dict.fromkeys(("1", "on", "true", "yes", "enabled"), True)
 _TRUTH.update(dict.fromkeys(("0", "off", "false", "no", "disabled"), False))
@@ -88,20 +88,54 @@ def size(text: str) -> int:
     return number
 
 
-_READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float: number}
+_READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float: number, str: str}
+
+_CLASS = type
+
+# The types of defaults that a read follows without a look at the others.
+FOLLOWED: Dict[Any, Any] = {kind: kind for kind in (int, bool, float, str)}
 
 
-def convert(value: Any, type: Any, key: str) -> Any:
-    """Converts a value to the wanted type."""
-    if type is list and isinstance(value, (str, list)):
-        return [value] if isinstance(value, str) else value
-    if type is list or not isinstance(value, str):
-        what, hint = ("a list", "type=list reads it") if isinstance(value, list) else ("no option", "")
-        raise WrongType(f"{key}: is {what}", key=key, hint=hint)
+def convert(value: Any, type: Any, key: str, place: Callable[[str], Tuple[str, int]]) -> Any:
+    """Converts a value to the wanted type. `place` finds the file and the line of a key, for the error."""
+    kind = value.__class__
     try:
-        return _READERS.get(type, type)(value)
+        if kind is str and type.__class__ is _CLASS and type in _READERS:
+            return _READERS[type](value)
+        if type is list and (kind is str or kind is list):
+            return [value] if kind is str else value
+        from . import _load, _types
+
+        if kind is not str and kind is not list:
+            return _load.section(value, type, key, place)
+        return _types.reader(type)(value)
     except ValueError as error:
-        raise WrongType(f"{key}: {error}", key=key) from error
+        if isinstance(error, WrongType):
+            raise
+        raise wrong_type(value, str(error), key, place, getattr(error, "item", value)) from error
+
+
+def wrong_type(value: Any, why: str, key: str, place: Callable[[str], Tuple[str, int]], shown: Any = None) -> WrongType:
+    """Returns the error for a value that is not of the wanted type: it names the key, the value, the file, the line.
+    `shown` is the item of the list that is wrong.
+
+    >>> print(wrong_type("much", "not a whole number", "network.lan.mtu", lambda key: ("/etc/config/network", 7)))
+    network.lan.mtu: 'much' is not a whole number (/etc/config/network:7)
+    """
+    shown = repr(value if shown is None else shown)
+    shown = shown if len(shown) < 80 else shown[:76] + "..."
+    first = why.partition(" ")[0]
+    said = f"{shown} is {why}" if first == "not" else f"{shown} {why}" if first in ("is", "has") else f"{shown}: {why}"
+    file, line = place(key)
+    hint = "type=list reads it" if isinstance(value, list) and why == "is a list" else ""
+    error = WrongType(f"{key}: {said}{shown_place(file, line)}", file=file, line=line, key=key, hint=hint)
+    error.value = value
+    return error
+
+
+def shown_place(file: str, line: int) -> str:
+    """Returns file and line as they stand behind a message."""
+    return f" ({file}:{line})" if line else f" ({file})" if file else ""
 
 
 def to_bytes(value: Any) -> bytes:
@@ -120,10 +154,17 @@ def to_bytes(value: Any) -> bytes:
 def _to_text(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if isinstance(value, float):
-        return float.__repr__(value)
-    if value is None or isinstance(value, (bytearray, dict, list, memoryview, tuple, set)):
-        raise TypeError(f"a value is text, bytes, a number or a truth value, not {type(value).__name__}")
-    return str(value)
+    from . import _types
+
+    return _types.text_of(value)
+
+
+def is_list(value: Any) -> bool:
+    """Reports whether a value is written as a list."""
+    return isinstance(value, (list, tuple, set, frozenset))
+
+
+def to_items(value: Any) -> List[bytes]:
+    """Returns the items of a list as they are written; those of a set in byte order, since it has no other."""
+    items = [to_bytes(item) for item in value]
+    return sorted(items) if isinstance(value, (set, frozenset)) else items

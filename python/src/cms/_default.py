@@ -1,15 +1,19 @@
-"""Reads without an explicit store."""
+"""Reads and changes without an explicit store."""
 
 from __future__ import annotations
 
 import os
 
+from ._errors import NotFound
+from ._reader import MISSING, typed
 from ._store import Store, open as open_store
 from ._typing import overload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
+
+    from ._typing import Known
 
     _T = TypeVar("_T")
     _D = TypeVar("_D")
@@ -31,17 +35,45 @@ def default_store() -> Store:
 @overload
 def get(key: str) -> Any: ...
 @overload
+def get(key: str, default: None) -> Any: ...
+@overload
+def get(key: str, default: Known) -> Known: ...
+@overload
+def get(key: str, default: List[_T]) -> List[_T]: ...
+@overload
 def get(key: str, default: object) -> Any: ...
 @overload
-def get(key: str, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
+def get(key: str, *, type: Type[_T]) -> Optional[_T]: ...
 @overload
-def get(key: str, default: _D, *, type: Type[List[Any]]) -> Union[List[str], _D]: ...
+def get(key: str, default: _D, *, type: Type[_T]) -> Union[_T, _D]: ...
 @overload
 def get(key: str, *, type: Callable[[str], _T]) -> Optional[_T]: ...
 @overload
 def get(key: str, default: _D, *, type: Callable[[str], _T]) -> Union[_T, _D]: ...
+@overload
+def get(key: str, default: object = ..., *, type: object) -> Any: ...
 def get(key: str, default: Any = None, *, type: Any = None) -> Any:
-    """Reads the newest value of a key, edits made by hand included, as `Store.get` does."""
-    store = default_store()
-    store.refresh()
-    return store.get(key, default, type=type)
+    """Reads the newest value of a key, edits made by hand included, as `Store.get` does.
+
+    A key whose package or configuration directory does not exist does not exist either."""
+    try:
+        store = default_store()
+        store.refresh()
+        value = store._find(key)
+    except NotFound:  # the configuration directory
+        return default
+    if value is MISSING:
+        return default
+    return value if type is default is None else typed(value, default, type, key, store._place)
+
+
+def set(key: str, value: object) -> int:
+    """Sets one option, in a transaction of its own, as `Store.set` does; returns its revision.
+
+    It is durable when this returns."""
+    return default_store().set(key, value)
+
+
+def delete(key: str) -> int:
+    """Deletes one option or section, in a transaction of its own; returns its revision."""
+    return default_store().delete(key)

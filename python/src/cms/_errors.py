@@ -55,9 +55,18 @@ class Invalid(Error, ValueError):
 
 
 class WrongType(Error, TypeError, ValueError):
-    """The value is a list where one string was asked for, or its text is not of the type asked for."""
+    """The value is a list where one string was asked for, or its text is not of the type asked for.
+
+    ``value`` is the value, None if it was not read; ``key``, ``file`` and ``line`` say where it is."""
 
     status = _ffi.CMS_ERR_TYPE
+    value: Any = None
+
+
+class LoadError(WrongType):
+    """Values that do not fit a dataclass: ``errors`` has one error for each, with key, value, file and line."""
+
+    errors: Tuple[Error, ...] = ()
 
 
 class ParseError(Error, ValueError):
@@ -67,8 +76,14 @@ class ParseError(Error, ValueError):
 
 
 class Conflict(Error):
-    """Another program changed the same keys, or kept changing the same package."""
+    """Another program changed the same keys, or kept changing the same package.
 
+    ``key`` names the first of the keys. ``mine`` is its value in the transaction, as it was last read or written there,
+    and ``theirs`` the present one; None means that the key does not exist or that the value is not known. For a
+    section they are its type."""
+
+    mine: Any = None
+    theirs: Any = None
     status = _ffi.CMS_ERR_CONFLICT
 
 

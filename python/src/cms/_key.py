@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import _ffi, _keys
-from ._convert import convert
 from ._errors import NotFound, check, fail, text as decode
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, byref
+from ._reader import typed
 from ._typing import overload
 
 TYPE_CHECKING = False
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, List, Optional, Tuple, Type, TypeVar, Union
 
     from ._store import Store
+    from ._typing import Known
 
     _T = TypeVar("_T")
     _D = TypeVar("_D")
@@ -74,19 +75,27 @@ class Key:
     @overload
     def get(self) -> Any: ...
     @overload
+    def get(self, default: None) -> Any: ...
+    @overload
+    def get(self, default: Known) -> Known: ...
+    @overload
+    def get(self, default: List[_T]) -> List[_T]: ...
+    @overload
     def get(self, default: object) -> Any: ...
     @overload
-    def get(self, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
+    def get(self, *, type: Type[_T]) -> Optional[_T]: ...
     @overload
-    def get(self, default: _D, *, type: Type[List[Any]]) -> Union[List[str], _D]: ...
+    def get(self, default: _D, *, type: Type[_T]) -> Union[_T, _D]: ...
     @overload
     def get(self, *, type: Callable[[str], _T]) -> Optional[_T]: ...
     @overload
     def get(self, default: _D, *, type: Callable[[str], _T]) -> Union[_T, _D]: ...
+    @overload
+    def get(self, default: object = ..., *, type: object) -> Any: ...
     def get(self, default: Any = None, *, type: Any = None) -> Any:
         """Reads the newest value as `Store.get` does."""
         try:
             value = self.value
         except NotFound:
             return default
-        return value if type is None else convert(value, type, self.text)
+        return value if type is default is None else typed(value, default, type, self.text, self._store._place)

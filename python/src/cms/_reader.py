@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from . import _keys
-from ._convert import convert
+from ._convert import FOLLOWED, convert
 from ._errors import NotFound, WrongType
 from ._typing import Base, overload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Callable, Iterator, List, Optional, Type, TypeVar, Union
+    from typing import Any, Callable, Iterator, List, Optional, Tuple, Type, TypeVar, Union
 
     from ._section import Package, Section
+    from ._typing import Known
 
     _T = TypeVar("_T")
     _D = TypeVar("_D")
@@ -37,6 +38,7 @@ class Reader(Base):
         raise NotImplementedError
 
     def _no_such(self, key: str) -> NotFound:
+        key = self._full(key)
         return NotFound(f"{key}: not found", key=key)
 
     def __getitem__(self, key: str) -> Any:
@@ -48,28 +50,67 @@ class Reader(Base):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self._find(key) is not MISSING
 
-    @overload
+    @overload  # type: ignore[override]
     def get(self, key: str) -> Any: ...
+    @overload
+    def get(self, key: str, default: None) -> Any: ...
+    @overload
+    def get(self, key: str, default: Known) -> Known: ...
+    @overload
+    def get(self, key: str, default: List[_T]) -> List[_T]: ...
     @overload
     def get(self, key: str, default: object) -> Any: ...
     @overload
-    def get(self, key: str, *, type: Type[List[Any]]) -> Optional[List[str]]: ...
+    def get(self, key: str, *, type: Type[_T]) -> Optional[_T]: ...
     @overload
-    def get(self, key: str, default: _D, *, type: Type[List[Any]]) -> Union[List[str], _D]: ...
+    def get(self, key: str, default: _D, *, type: Type[_T]) -> Union[_T, _D]: ...
     @overload
     def get(self, key: str, *, type: Callable[[str], _T]) -> Optional[_T]: ...
     @overload
     def get(self, key: str, default: _D, *, type: Callable[[str], _T]) -> Union[_T, _D]: ...
+    @overload
+    def get(self, key: str, default: object = ..., *, type: object) -> Any: ...
     def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:
         """Reads a value, or returns `default` if the key does not exist.
 
-        `type` is str, int, bool, float or list, `cms.size`, or any function that converts a string and raises
-        ValueError if it cannot, `ipaddress.ip_address` for example. int and bool accept the same forms as the C
-        library. A string is a list of one. Raises WrongType if the value is not of the type."""
+        The value is converted to `type`, else to the type of the default. Types are str, int, bool, float, bytes,
+        list[int] and other collections, Optional, Union, Literal, Enum, Path, the types of `ipaddress`, `datetime`,
+        `decimal` and `uuid`; `cms.size`; and any function that converts a string and raises ValueError if it cannot.
+        int and bool accept the same forms as the C library. A string is a list of one. Without a type, and with None
+        or an object of another type as the default, the value is a string or a list of strings.
+
+        Raises WrongType, with key, value, file and line, if the value is not of the type."""
         value = self._find(key)
         if value is MISSING:
             return default
-        return value if type is None else convert(value, type, key)
+        return value if type is default is None else typed(value, default, type, self._full(key), self._place)
+
+    def _full(self, key: str) -> str:
+        """Returns the whole key of a key of this object."""
+        return key
+
+    def _place(self, key: str) -> Tuple[str, int]:
+        """Returns the file and the line of a whole key; "" and 0 if they cannot be found."""
+        return "", 0
+
+
+def typed(value: Any, default: Any, type: Any, key: str, place: Callable[[str], Tuple[str, int]]) -> Any:
+    """Converts a value to a type, or to the type of a default."""
+    if type is None:
+        type = FOLLOWED.get(default.__class__)
+        if type is None:
+            type = _type_of(default)
+        if type is None:
+            return value
+    return convert(value, type, key, place)
+
+
+def _type_of(default: Any) -> Any:
+    if default is None or default.__class__ is object:
+        return None
+    from ._types import type_of
+
+    return type_of(default)
 
 
 class Root(Reader):
@@ -87,8 +128,9 @@ class Root(Reader):
 
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    ) -> Optional[bool]:
         self.close()
+        return None
 
     def package(self, name: str) -> Package:
         """Returns a package, as one commit left it."""
@@ -105,7 +147,17 @@ class Root(Reader):
         """Iterates over all packages, in byte order."""
         return (self.package(name) for name in self)
 
+    def load(self, cls: Type[_T], key: Optional[str] = None) -> _T:
+        """Makes an instance of a dataclass, whose fields are options, sections or packages of the same names.
+
+        `key` is the section or the package that it is loaded from, else the class variable `cms_key` says it, and ""
+        is the whole store. See "Dataclasses" in the manual. Raises LoadError, which has all values that do not fit."""
+        from ._fields import key_of
+        from ._load import load
+
+        return load(self, cls, key_of(cls, key))
+
     def list(self, key: str) -> List[str]:
         """Returns the items of a list; a string is a list of one."""
-        items: List[str] = convert(self[key], list, key)
+        items: List[str] = convert(self[key], list, key, self._place)
         return items

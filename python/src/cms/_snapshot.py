@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from . import _errors, _ffi, _keys
+from . import _ffi, _keys
 from ._errors import check, fail, text
-from ._ffi import CMS_ERR_END, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, CMS_OPTION_LIST, byref
-from ._reader import MISSING, Root
-from ._section import Package, Section
+from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, byref
+from ._reader import MISSING
+from ._tree import Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+    from ._section import Section
+    from ._store import Store
 
-class Snapshot(Root):
+
+class Snapshot(Tree):
     """All packages as one commit left them; later commits do not show. Any number of threads may use one.
 
     It keeps memory until it is closed: by `close`, at the end of its `with` block, or with its last reference. Values
     are copies, but packages and sections read through the snapshot. A package is opened on its first read: that
     raises Stale if a hundred commits were made to it since the snapshot was opened."""
 
-    __slots__ = ("__weakref__", "_get", "_lib", "_ref", "_values")
+    __slots__ = ("__weakref__", "_get", "_lib", "_ref", "_store", "_values")
 
-    def __init__(self, store_ref: Any) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._lib = lib = _ffi.library()
         self._ref: Any = None
-        status, self._ref = _ffi.own(_ffi.cms_snapshot, lib.cms_snapshot_open, store_ref)
+        status, self._ref = _ffi.own(_ffi.cms_snapshot, lib.cms_snapshot_open, store._use())
         check(status)
         self._get = _ffi.untyped("cms_snapshot_get")
         # Values never change in a snapshot, so a string that was read is cached.
@@ -75,7 +79,6 @@ class Snapshot(Root):
         return value
 
     def _read(self, key: str, raw: bytes) -> Any:
-        """Returns the string or the list that a key has; for the key of a section, its type."""
         place = _ffi.cms_bytes()
         status = self._get(self._ref, raw, byref(place))
         if not status:
@@ -88,27 +91,6 @@ class Snapshot(Root):
             return [text(item) for item in _ffi.items(place, _ffi.address_of(place))]
         return fail(status, key)
 
-    def _of(self, key: str, count: int) -> Any:
-        """Returns a package or a section."""
-        if count == 1:
-            return Package(self, key) if self._has_package(key) else MISSING
-        kind = self._read(key, _keys.encode(key))
-        if kind is MISSING:
-            return MISSING
-        package, _, selector = key.partition(".")
-        if selector[:1] != "@":
-            return Section(self, package, selector, kind)
-        return self._select(package, selector)
-
-    def _select(self, package: str, selector: str) -> Section:
-        """Finds the section that a selector selects; it is known that there is exactly one."""
-        kind, _, inside = selector[1:-1].partition("[")
-        option, assigned, value = inside.partition("=")
-        sections = self._sections(package, kind)
-        if not assigned:
-            return list(sections)[int(inside or 0)]
-        return next(found for found in sections if value in found.get(option, [], type=list))
-
     def _has_package(self, name: str) -> bool:
         ref = self._use()
         status, _ = _ffi.own(
@@ -118,23 +100,11 @@ class Snapshot(Root):
             fail(status, name)
         return not status
 
-    def package(self, name: str) -> Package:
-        if _keys.parts(name) != 1 or not self._has_package(name):
-            raise _errors.NotFound(f"{name}: not found", key=name)
-        return Package(self, name)
-
     def __iter__(self) -> Iterator[str]:
-        lib, place = self._lib, _ffi.cms_bytes()
-        status, ref = _ffi.own(_ffi.cms_package_iter, lib.cms_package_iter_open, self._use())
-        check(status)
-        while not lib.cms_package_iter_next(ref, place):
-            yield text(place.data)
+        return self._iterate_packages(self._lib.cms_package_iter_open, self._use())
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __bool__(self) -> bool:
-        return True
+    def _place(self, key: str) -> Tuple[str, int]:
+        return self._store._place(key)
 
     def get_many(self, keys: Sequence[str]) -> List[Optional[str]]:
         """Reads many strings at once; None for a key that does not exist or has a list."""
@@ -144,31 +114,7 @@ class Snapshot(Root):
         return [None if place.data is None else text(place.data) for place in places]
 
     def _sections(self, package: str, kind: str = "") -> Iterator[Section]:
-        lib, place, ref = self._lib, _ffi.cms_section(), self._use()
-        raw = _keys.encode(package, "package"), _keys.encode(kind, "type") or None
-        status, ref = _ffi.own(_ffi.cms_section_iter, lib.cms_section_iter_open, ref, *raw)
-        check(status, package)
-        while True:
-            status = lib.cms_section_iter_next(ref, place)
-            if status:
-                break
-            yield Section(self, package, text(place.name.data), text(place.type.data), bool(place.anonymous))
-        if status != CMS_ERR_END:
-            fail(status, package)
+        return self._iterate_sections(self._lib.cms_section_iter_open, self._use(), package, kind)
 
     def _options(self, package: str, section: str) -> Iterator[Tuple[str, Any]]:
-        lib, place, ref = self._lib, _ffi.cms_option(), self._use()
-        raw = _keys.encode(package, "package"), _keys.encode(section, "section")
-        status, ref = _ffi.own(_ffi.cms_option_iter, lib.cms_option_iter_open, ref, *raw)
-        check(status, f"{package}.{section}")
-        inside, address = place.items, _ffi.address_of(place, "items")
-        while True:
-            status = lib.cms_option_iter_next(ref, place)
-            if status:
-                break
-            if place.kind == CMS_OPTION_LIST:
-                yield text(place.name.data), [text(item) for item in _ffi.items(inside, address)]
-            else:
-                yield text(place.name.data), text(place.value.data)
-        if status != CMS_ERR_END:
-            fail(status, f"{package}.{section}")
+        return self._iterate_options(self._lib.cms_option_iter_open, self._use(), package, section)

@@ -13,16 +13,19 @@ from ._reader import MISSING, Root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, List, Optional, Tuple, Union
+    from typing import Any, Callable, Iterator, List, Optional, Tuple, Type, TypeVar, Union
 
+    from ._bind import Binding
     from ._errors import Error
     from ._history import Entry
     from ._key import Key
+    from ._retry import Retry
     from ._section import Package
     from ._snapshot import Snapshot
     from ._txn import Transaction
     from ._watch import Subscription, Verifier, Watch
 
+    _T = TypeVar("_T")
     Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
 
 # Buffers that no read uses at the moment, each with its arguments for `untyped` functions. Not one for each thread: a
@@ -132,6 +135,13 @@ class Store(Root, Log):
         self._use()
         return self
 
+    async def __aenter__(self) -> Store:
+        self._use()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Closes the store. Values that were read stay valid, and snapshots and transactions stay open. A second call
         does nothing."""
@@ -237,7 +247,32 @@ class Store(Root, Log):
         """Opens a snapshot of the last commit, for many values of one state."""
         from ._snapshot import Snapshot
 
-        return Snapshot(self._use())
+        return Snapshot(self)
+
+    def _place(self, key: str) -> Tuple[str, int]:
+        return "", 0
+
+    def load(self, cls: Type[_T], key: Optional[str] = None) -> _T:
+        with self.snapshot() as snapshot:
+            return snapshot.load(cls, key)
+
+    def bind(
+        self,
+        cls: Type[_T],
+        key: Optional[str] = None,
+        *,
+        on_change: Optional[Callable[[_T], object]] = None,
+        on_error: Optional[Callable[[Error], object]] = None,
+    ) -> Binding[_T]:
+        """Loads a dataclass as `load` does, and again with each change, until the result is closed: see its `value`.
+
+        `on_change` is called with each new instance, on a thread of the library. If the values of a new state do not
+        fit, `value` stays, and `on_error` is called with the LoadError; without it, the error goes to
+        `sys.unraisablehook`."""
+        from ._bind import Binding
+        from ._fields import key_of
+
+        return Binding(self, cls, key_of(cls, key), on_change, on_error)
 
     # Changes of others.
 
@@ -318,14 +353,33 @@ class Store(Root, Log):
         """
         from ._txn import Transaction
 
-        txn = Transaction(self._use())
+        txn = Transaction(self)
         txn.prepare(message, confirm, force)
         return txn
 
     begin = transaction
 
+    def retry(self, attempts: int = 10, message: Optional[str] = None) -> Retry:
+        """Begins transactions until one is committed without a Conflict, at most `attempts`: a loop,
+
+            for txn in store.retry():
+                with txn:
+                    txn["stats.boot.count"] = txn.get("stats.boot.count", 0) + 1
+
+        or a decorator of a function whose first argument is the transaction. The function or the block runs again
+        after each conflict, so what it does elsewhere should bear that. The last Conflict is raised."""
+        from ._retry import Retry
+
+        return Retry(self, attempts, message)
+
+    def save(self, instance: object, key: Optional[str] = None, message: Optional[str] = None) -> int:
+        """Writes a dataclass back, in a separate transaction, as `Transaction.save` does; returns its revision."""
+        with self.transaction(message) as txn:
+            txn.save(instance, key)
+        return txn.revision
+
     def set(self, key: str, value: Any) -> int:
-        """Sets one option, in a separate transaction; returns its revision."""
+        """Sets one option, in a separate transaction, which is durable then; returns its revision."""
         with self.transaction() as txn:
             txn.set(key, value)
         return txn.revision

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-from . import _ffi
-from ._convert import to_bytes
-from ._errors import check, text
-from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_TYPE, CMS_OK
+from . import _ffi, _keys
+from ._convert import is_list, to_bytes, to_items
+from ._edited import Changing, EditedPackage, EditedSection, assign_package, assign_section
+from ._errors import Conflict, Error, check, fail, text
+from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK
 from ._keys import encode
 from ._list import items
+from ._reader import MISSING
+from ._section import Section
+from ._tree import Tree
+from ._typing import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Dict, Optional, Type
+    from typing import Any, Dict, Iterator, Optional, Tuple, Type
+
+    from ._store import Store
 
 
-class Transaction:
+class Transaction(Tree, Changing):
     """Changes to any number of packages that are committed together. One thread uses one at a time.
 
     Other readers see the changes after the commit, which happens at the end of the `with` block; an exception
     discards them all. A change that cannot be made raises; if that is caught, the transaction continues without it.
+
+    It reads like a store, its own changes included, and its packages and sections can be changed too. If another
+    transaction changes before the commit what was read or written here, the commit raises Conflict.
     """
 
-    __slots__ = ("__weakref__", "_lib", "_ref", "_revision", "_why")
+    __slots__ = ("__weakref__", "_lib", "_ref", "_revision", "_store", "_values", "_why")
 
-    def __init__(self, store_ref: Any) -> None:
+    _package_type = EditedPackage
+    _section_type = EditedSection
+
+    def __init__(self, store: Store) -> None:
         self._lib = lib = _ffi.library()
+        self._store = store
+        # The values that were last read or written, by key: for the attributes of a Conflict.
+        self._values: Dict[str, Any] = {}
         self._revision: Optional[int] = None
         self._why = ""
-        status, self._ref = _ffi.own(_ffi.cms_txn, lib.cms_begin, store_ref)
+        status, self._ref = _ffi.own(_ffi.cms_txn, lib.cms_begin, store._use())
         check(status)
         _ffi.tell_of_forks(self)
 
@@ -53,13 +69,30 @@ class Transaction:
 
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    ) -> Optional[bool]:
         if self._ref is None:
-            return
+            return None
         if kind is None:
             self.commit()
         else:
             self.rollback()
+        return None
+
+    async def __aenter__(self) -> Transaction:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> Optional[bool]:
+        """Commits in a thread, so that the event loop goes on meanwhile."""
+        from asyncio import to_thread
+
+        return await to_thread(self.__exit__, kind, error, trace)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither committed nor rolled back."""
+        return self._ref is not None
 
     def prepare(self, message: Optional[str], confirm: Optional[float], force: bool) -> None:
         """Sets the arguments of `Store.transaction`."""
@@ -70,32 +103,60 @@ class Transaction:
         if force:
             check(self._lib.cms_txn_set_force(self._use(), 1))
 
-    def get(self, key: str) -> Any:
-        """Reads a value as the transaction sees it, its own changes included: a string, or a list of strings.
+    def close(self) -> None:
+        """Rolls back what is not committed. A second call does nothing."""
+        if self._ref is not None:
+            self.rollback()
 
-        Setting the value that was read changes nothing. If another transaction changes it before the commit, the
-        commit raises Conflict."""
-        raw, size = encode(key), _ffi.c_size_t(255)
+    # Reading.
+
+    def _find(self, key: str) -> Any:
+        count = _keys.parts(key)
+        return self._read(key, encode(key)) if count == 3 else self._of(key, count)
+
+    def _read(self, key: str, raw: bytes) -> Any:
+        size = _ffi.c_size_t(255)
         while True:
             buffer = _ffi.create_string_buffer(size.value + 1)
             status = self._lib.cms_txn_get(self._use(), raw, buffer, len(buffer), size)
-            if status == CMS_ERR_TYPE:
-                return items(key, self._lib, self._lib.cms_txn_list_open, self._use(), raw)
-            check(status, key)
-            if size.value < len(buffer):
-                return text(buffer.value)
+            if status or size.value < len(buffer):
+                break
+        found: Any = text(buffer.value)
+        if status == CMS_ERR_NOT_FOUND:
+            found = MISSING
+        elif status == CMS_ERR_TYPE:
+            found = items(key, self._lib, self._lib.cms_txn_list_open, self._use(), raw)
+        elif status:
+            fail(status, key)
+        self._values[key] = None if found is MISSING else found
+        return found
 
-    __getitem__ = get
+    def _has_package(self, name: str) -> bool:
+        status, _ = _ffi.own(
+            _ffi.cms_section_iter, self._lib.cms_txn_section_iter_open, self._use(), encode(name, "package"), None
+        )
+        if status not in (CMS_OK, CMS_ERR_NOT_FOUND):
+            fail(status, name)
+        return not status
 
-    def __len__(self) -> int:
+    def _sections(self, package: str, kind: str = "") -> Iterator[Section]:
+        return self._iterate_sections(self._lib.cms_txn_section_iter_open, self._use(), package, kind)
+
+    def _options(self, package: str, section: str) -> Iterator[Tuple[str, Any]]:
+        return self._iterate_options(self._lib.cms_txn_option_iter_open, self._use(), package, section)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._iterate_packages(self._lib.cms_txn_package_iter_open, self._use())
+
+    def _place(self, key: str) -> Tuple[str, int]:
+        return self._store._place(key)
+
+    @property
+    def count(self) -> int:
         """The number of changes so far."""
         count = _ffi.c_size_t()
         check(self._lib.cms_txn_info(self._use(), None, None, count))
         return count.value
-
-    def __bool__(self) -> bool:
-        """A transaction is true, whether or not it has changes."""
-        return True
 
     def savepoint(self) -> int:
         """Returns a savepoint of the changes so far, for `rollback_to`."""
@@ -118,8 +179,21 @@ class Transaction:
             self._revision = revision.value
         else:
             self._why = "could not be committed"
-        check(status)
+        try:
+            check(status)
+        except Conflict as error:
+            self._tell_values(error)
+            raise
         return revision.value
+
+    def _tell_values(self, error: Conflict) -> None:
+        """Adds both values to a conflict."""
+        error.mine = self._values.get(error.key)
+        try:
+            found = self._store.get(error.key)
+        except (Error, ValueError):  # the store may be closed, or the key that of a package
+            return
+        error.theirs = found.type if isinstance(found, Section) else found
 
     def rollback(self) -> None:
         """Discards all changes."""
@@ -133,20 +207,38 @@ class Transaction:
             raise ValueError("the transaction is not committed")
         return self._revision
 
-    def set(self, key: str, value: Any) -> None:
-        """Sets an option to a string, bytes, a number, a truth value ("1" or "0"), or a list of those; it keeps its
-        position.
+    # Changes.
 
-        For the key of a section, the value is its type, and a missing section is made, with a missing package. "" and
-        [] delete, as in all of UCI. A value that is not UTF-8 is read as a string with surrogates (PEP 383); setting
-        that string writes the original bytes. Names are UTF-8."""
-        if isinstance(value, (list, tuple)):
-            raw = (_ffi.c_char_p * len(value))(*map(to_bytes, value))
-            check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(raw)), key)
+    def set(self, key: str, value: Any) -> None:
+        """Sets an option to a string, bytes, a number, a truth value ("1" or "0"), a list, or a value of another type
+        that `get` reads; it keeps its position.
+
+        For the key of a section, the value is its type, and a missing section is made, with a missing package. A
+        section or a mapping replaces its options. "" and [] delete, as in all of UCI. A value that is not UTF-8 is
+        read as a string with surrogates (PEP 383); setting that string writes the original bytes. Names are UTF-8."""
+        if is_list(value):
+            listed = to_items(value)
+            raw = (_ffi.c_char_p * len(listed))(*listed)
+            check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(listed)), key)
+            self._values[key] = [text(item) for item in listed] or None
+        elif isinstance(value, Mapping):
+            (assign_package if _keys.parts(key) == 1 else assign_section)(self, key, value)
         else:
-            check(self._lib.cms_txn_set(self._use(), encode(key), to_bytes(value)), key)
+            written = to_bytes(value)
+            check(self._lib.cms_txn_set(self._use(), encode(key), written), key)
+            self._values[key] = text(written) or None
 
     __setitem__ = set
+
+    def save(self, instance: object, key: Optional[str] = None) -> None:
+        """Writes the fields of a dataclass that differ from what is there, and nothing else: see `load`.
+
+        None and empty lists delete. A list of dataclasses is compared with the sections that are there: equal ones
+        stay. Raises Invalid if a value would be read as another one, which an empty list with a default would."""
+        from ._fields import key_of
+        from ._save import save_as
+
+        save_as(self, instance, key_of(instance, key))
 
     def add(self, package: str, type: str, options: Optional[Dict[str, Any]] = None) -> str:
         """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name.
@@ -163,14 +255,17 @@ class Transaction:
     def append(self, key: str, item: Any) -> None:
         """Appends an item to a list, a missing list is made, and a string becomes the first item."""
         check(self._lib.cms_txn_add_list(self._use(), encode(key), to_bytes(item)), key)
+        self._values.pop(key, None)
 
     def remove(self, key: str, item: Any) -> None:
         """Removes all items of a list that equal `item`; of a string, nothing."""
         check(self._lib.cms_txn_del_list(self._use(), encode(key), to_bytes(item)), key)
+        self._values.pop(key, None)
 
     def delete(self, key: str) -> None:
         """Deletes an option, or a section with all its options."""
         check(self._lib.cms_txn_delete(self._use(), encode(key)), key)
+        self._values[key] = None
 
     __delitem__ = delete
 

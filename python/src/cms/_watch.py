@@ -70,6 +70,12 @@ class Watch(_Handle):
         self._use()
         return self
 
+    async def __aenter__(self) -> Watch:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Ends the watch, and the loops over it."""
         self._ref = None

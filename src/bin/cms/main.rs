@@ -2,7 +2,6 @@
 
 mod archives;
 mod argument;
-mod ask;
 mod command;
 mod complete;
 mod context;
@@ -32,7 +31,6 @@ mod package_files;
 mod prompt;
 mod quick_get;
 mod records;
-mod reversal;
 mod settings;
 mod shape;
 mod shown_names;

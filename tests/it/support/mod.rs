@@ -15,5 +15,4 @@ pub mod probes;
 pub mod program;
 pub mod sandbox;
 pub mod scenario;
-pub mod terminal;
 pub mod world;

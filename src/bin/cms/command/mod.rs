@@ -30,7 +30,6 @@ pub mod paths;
 pub mod pending;
 pub mod policy;
 pub mod rebuild;
-pub mod redo;
 pub mod rename;
 pub mod reorder;
 pub mod repair;
