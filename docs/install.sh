@@ -8,11 +8,29 @@ final=$PREFIX
 PREFIX=${DESTDIR:-}$PREFIX
 here=$(cd "$(dirname "$0")/.." && pwd)
 version=$(sed -n 's/^#define CMS_VERSION "\(.*\)"/\1/p' "$here/include/cms.h")
-major=${version%%.*}
+major=${version%%.*} minor=${version#*.}
+minor=${minor%%.*}
 lib=$PREFIX/lib include=$PREFIX/include man3=$PREFIX/share/man/man3
 bin=$PREFIX/bin man=$PREFIX/share/man/man1
 bash=$PREFIX/share/bash-completion/completions zsh=$PREFIX/share/zsh/site-functions
 fish=$PREFIX/share/fish/vendor_completions.d units=$PREFIX/lib/systemd/system
+# Tells the dynamic linker which libraries there are now. It keeps a list of those in the directories of the system.
+refresh_linker() {
+    found=$(PATH=$PATH:/usr/sbin:/sbin; command -v "${LDCONFIG:-ldconfig}" || true)
+    if [ -n "${DESTDIR:-}" ]; then
+        echo "library: where the files go to $final, run 'ldconfig' as root, or programs do not find libcms.so.$major"
+    # musl looks into the directories themselves.
+    elif [ -z "$found" ]; then
+        :
+    elif ! "$found" -v -N -X 2>/dev/null | grep -q "^$lib:"; then
+        echo "library: programs do not look for it in $lib: link them with -Wl,-rpath,$lib, or run as root:"
+        echo "  echo $lib > /etc/ld.so.conf.d/cms.conf && ldconfig"
+    elif [ "$(id -u)" = 0 ]; then
+        "$found"
+    else
+        echo "library: run 'ldconfig' as root, or programs do not find libcms.so.$major"
+    fi
+}
 if [ "$1" = --remove ]; then
     rm -f "$bin/cms" "$man"/cms.1 "$man"/cms-*.1 "$bash/cms" "$zsh/_cms" "$fish/cms.fish"
     if [ "$(readlink "$bin/uci" 2>/dev/null)" = cms ]; then rm -f "$bin/uci"; fi
@@ -20,6 +38,7 @@ if [ "$1" = --remove ]; then
     rm -rf "$lib/cmake/cms" "$PREFIX/share/cms"
     rm -f "$units"/cms-recover.service "$units"/cms-confirm.service "$units"/cms-confirm.path
     rm -f "$units"/cms-reload.service
+    refresh_linker >/dev/null
     exit 0
 fi
 [ -x "$1" ] || { echo "install: $1 is not there; run 'make build' first" >&2; exit 1; }
@@ -39,7 +58,7 @@ ln -sf "libcms.so.$major" "$lib/libcms.so"
 install -m 644 "$2/libcms.a" "$lib/libcms.a"
 install -m 644 "$here/include/cms.h" "$include/cms.h"
 install -m 644 "$here/ffi/package/libcms.3" "$man3/libcms.3"
-fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$major|" "$here/ffi/package/$1" > "$2"; }
+fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$major|" -e "s|@MINOR@|$minor|" "$here/ffi/package/$1" > "$2"; }
 fill cms.pc.in "$lib/pkgconfig/cms.pc"
 fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
 fill cms-config-version.cmake.in "$lib/cmake/cms/cms-config-version.cmake"
@@ -50,3 +69,4 @@ done
 install -m 644 "$here/docs/boot/cms-confirm.path" "$units/"
 install -m 755 "$here/docs/boot/cms.init" "$here/docs/boot/cms-reload.init" "$here/docs/boot/reload" "$PREFIX/share/cms/"
 echo "installed into $PREFIX"
+refresh_linker

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use crate::support::sandbox::Sandbox;
 
+mod consumers;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A directory to install into, and the files to install.
