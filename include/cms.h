@@ -937,12 +937,23 @@ cms_status cms_package_iter_open_changed(const cms_store *store,
 
 /* ---- Undo, rollback and confirmation ---- */
 
-// Undoes the transaction with the number `revision`; later changes stay. `message` may be NULL. `done` gets the number
-// of the new transaction, and may be NULL.
+// Undoes the transaction with the number `revision`, or, if that is 0, the newest that is neither undone nor itself an
+// undo or redo, so that a second call goes further back. Later changes stay. `message` may be NULL. `done` gets the
+// number of the new transaction, and may be NULL.
 //
 // CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
-// more. Otherwise as cms_txn_commit. Nothing is changed then.
+// more, or there is none to undo. Otherwise as cms_txn_commit. Nothing is changed then.
 cms_status cms_undo(const cms_store *store,
+                    uint64_t revision,
+                    const char *message,
+                    uint64_t *done);
+
+// Makes the undone transaction with the number `revision` again, or, if that is 0, the one that was undone last. Later
+// changes stay. `message` may be NULL. `done` gets the number of the new transaction, and may be NULL.
+//
+// CMS_ERR_CONFLICT: something that it changed was changed again since it was undone. CMS_ERR_NOT_FOUND: nothing is
+// undone. CMS_ERR_INVALID: that transaction is not undone. Otherwise as cms_txn_commit. Nothing is changed then.
+cms_status cms_redo(const cms_store *store,
                     uint64_t revision,
                     const char *message,
                     uint64_t *done);
@@ -1187,7 +1198,7 @@ uint32_t cms_version_number(void);
 // there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
 // cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
 // cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo,
-// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
+// cms_redo, cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
 // aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
 // to be confirmed, and recovery are in every build. Any thread may call it at any time.
 int32_t cms_has_feature(const char *name);

@@ -10,11 +10,12 @@ use crate::library::{UNDO, guard_if};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
 
-/// Undoes the transaction with the number `revision`; later changes stay. `message` may be NULL. `done` gets the number
-/// of the new transaction, and may be NULL.
+/// Undoes the transaction with the number `revision`, or, if that is 0, the newest that is neither undone nor itself an
+/// undo or redo, so that a second call goes further back. Later changes stay. `message` may be NULL. `done` gets the
+/// number of the new transaction, and may be NULL.
 ///
 /// CMS_ERR_CONFLICT: something that it changed was changed again since. CMS_ERR_NOT_FOUND: it is not in the log any
-/// more. Otherwise as cms_txn_commit. Nothing is changed then.
+/// more, or there is none to undo. Otherwise as cms_txn_commit. Nothing is changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_undo(
     store: *const cms_store,
@@ -27,10 +28,40 @@ pub unsafe extern "C" fn cms_undo(
         let live = &unsafe { handle(store, "store") }?.0;
         // SAFETY: C2.
         let message = unsafe { message_of(message) }?;
-        let undone = live.engine().history().undo(revision, message)?;
+        let history = live.engine().history();
+        let undone = match revision {
+            0 => history.undo_last(message)?.1,
+            revision => history.undo(revision, message)?,
+        };
         let _ = live.refresh();
         // SAFETY: C5.
         unsafe { write_result(done, undone) };
+        Ok(())
+    })
+}
+
+/// Makes the undone transaction with the number `revision` again, or, if that is 0, the one that was undone last. Later
+/// changes stay. `message` may be NULL. `done` gets the number of the new transaction, and may be NULL.
+///
+/// CMS_ERR_CONFLICT: something that it changed was changed again since it was undone. CMS_ERR_NOT_FOUND: nothing is
+/// undone. CMS_ERR_INVALID: that transaction is not undone. Otherwise as cms_txn_commit. Nothing is changed then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_redo(
+    store: *const cms_store,
+    revision: u64,
+    message: *const c_char,
+    done: *mut u64,
+) -> cms_status {
+    guard_if::<UNDO>(|| {
+        // SAFETY: C1.
+        let live = &unsafe { handle(store, "store") }?.0;
+        // SAFETY: C2.
+        let message = unsafe { message_of(message) }?;
+        let undone = Some(revision).filter(|revision| *revision != 0);
+        let again = live.engine().history().redo(undone, message)?;
+        let _ = live.refresh();
+        // SAFETY: C5.
+        unsafe { write_result(done, again) };
         Ok(())
     })
 }

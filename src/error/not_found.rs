@@ -41,6 +41,10 @@ pub enum Missing {
     },
     /// A transaction.
     Transaction(u64),
+    /// A transaction that could be undone.
+    ToUndo,
+    /// An undone transaction that could be made again.
+    ToRedo,
     /// A snapshot of this label.
     Snapshot(String),
     /// A backup file.
@@ -83,7 +87,7 @@ impl Missing {
             Self::Pending { asked: Some(_), waiting: Some(_) } => {
                 Some("see which transaction waits to be confirmed")
             }
-            Self::File(_) | Self::Pending { .. } => None,
+            Self::ToUndo | Self::ToRedo | Self::File(_) | Self::Pending { .. } => None,
         }
     }
 }
@@ -103,6 +107,8 @@ impl fmt::Display for Missing {
                 write!(f, "{package}: the log does not go back to revision {revision}")
             }
             Self::Transaction(sequence) => write!(f, "transaction {sequence}: it is not in the log"),
+            Self::ToUndo => write!(f, "nothing to undo: the log holds no transaction that is not undone yet"),
+            Self::ToRedo => write!(f, "nothing to redo: the log holds no transaction that is undone"),
             Self::Snapshot(label) => write!(f, "snapshot {label}: no snapshot has that label"),
             Self::File(path) => write!(f, "{}: no such file", path.display()),
             Self::Pending { asked: Some(asked), waiting: Some(waiting) } => {

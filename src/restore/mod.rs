@@ -4,4 +4,6 @@ pub(crate) mod archive;
 pub(crate) mod automatic;
 pub(crate) mod history;
 pub(crate) mod revision;
+mod take_out;
 pub(crate) mod undo;
+pub(crate) mod undone;

@@ -16,6 +16,7 @@ use crate::log::key_path::content;
 use crate::log::{Hunk, Kind, Record, What};
 use crate::restore::archive::Archives;
 use crate::restore::history::History;
+use crate::restore::take_out::{self, Since};
 
 /// The text of a package; `None` if there is no such package.
 type Text = Option<Vec<u8>>;
@@ -36,6 +37,39 @@ impl History<'_> {
                 why: "it changed nothing that could be undone",
             });
         }
+        self.reverse(&record, message)
+    }
+
+    /// Undoes the newest transaction that is neither undone nor itself an undo or redo, as [`History::undo`] does: a
+    /// second call goes further back. Returns that transaction and the number of the one that undoes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if there is none; as for [`History::undo`].
+    pub fn undo_last(&self, message: Option<&str>) -> Result<(Record, u64)> {
+        note_edits::note_edits(self.core)?;
+        let record = self.last_undoable(None)?;
+        let done = self.reverse(&record, message)?;
+        Ok((record, done))
+    }
+
+    /// Makes an undone transaction again: the one that was undone last, or a given one. Later changes stay. Returns the
+    /// number of the new transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if no transaction is undone, [`Error::Invalid`] if the given one is not;
+    /// [`Error::Conflict`] if the same lines were changed again since; as for [`crate::Engine::commit`]. Nothing is
+    /// changed then.
+    pub fn redo(&self, transaction: Option<u64>, message: Option<&str>) -> Result<u64> {
+        note_edits::note_edits(self.core)?;
+        let undo = self.undo_to_redo(transaction, None)?;
+        self.reverse(&undo, message)
+    }
+
+    /// Makes the transaction that reverses another one.
+    fn reverse(&self, record: &Record, message: Option<&str>) -> Result<u64> {
+        let sequence = record.sequence;
         let intent = Intent { message: message.map(str::to_owned), ..Intent::new(Kind::Undo, sequence) };
         let mut texts = Vec::new();
         for change in &record.packages {
@@ -44,16 +78,17 @@ impl History<'_> {
             }
             let now = self.text_at(&change.package, u64::MAX)?;
             let there = now.as_deref().unwrap_or_default();
-            let text = match self.take_out(&record, &change.package, &change.hunks, there)? {
+            let text = match self.take_out(record, &change.package, &change.hunks, there)? {
                 // If the transaction created the package and no line of it is left, it is deleted.
                 Some(text) if text.is_empty() && change.is_new() => None,
                 Some(text) => Some(text),
                 None => {
-                    let first = self.conflict(&record, &change.package, there)?;
-                    return Err(Error::Conflict {
-                        key: first.0,
-                        why: format!("transaction {sequence} cannot be undone: {}", first.1),
-                    });
+                    let (key, why) = self.conflict(record, &change.package, there)?;
+                    let what = match record.kind {
+                        Kind::Undo => format!("transaction {} cannot be made again", record.refers),
+                        _ => format!("transaction {sequence} cannot be undone"),
+                    };
+                    return Err(Error::Conflict { key, why: format!("{what}: {why}") });
                 }
             };
             texts.push((change.package.clone(), now, text));
@@ -131,52 +166,16 @@ impl History<'_> {
         hunks: &[Hunk],
         now: &[u8],
     ) -> Result<Option<Vec<u8>>> {
-        let mut later = Vec::new();
+        let mut since = Since::default();
         self.each_transaction(|other| {
-            if other.sequence <= record.sequence {
-                return Ok(ControlFlow::Break(()));
+            let mut goes_on = true;
+            match other.sequence > record.sequence {
+                true => since.pass(other, package),
+                false => goes_on = since.pass_older(&other),
             }
-            later.extend(other.packages.into_iter().find(|change| change.package == package));
-            Ok(ControlFlow::Continue(()))
+            Ok(if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        // The ranges of the inserted bytes: first in the text after the transaction, then in the text after each
-        // later one.
-        let mut spots: Vec<usize> = Vec::with_capacity(hunks.len());
-        let mut longer = 0_isize;
-        for hunk in hunks {
-            spots.push(hunk.at.saturating_add_signed(longer));
-            longer += hunk.inserted.len().cast_signed() - hunk.removed.len().cast_signed();
-        }
-        for change in later.into_iter().rev() {
-            if change.unknown {
-                return Ok(None);
-            }
-            for (spot, hunk) in spots.iter_mut().zip(hunks) {
-                let (start, end) = (*spot, *spot + hunk.inserted.len());
-                let mut moved = 0_isize;
-                for other in &change.hunks {
-                    let other_end = other.at + other.removed.len();
-                    // Adjacent hunks do not conflict, except two insertions at one place.
-                    let apart = other_end <= start || other.at >= end;
-                    if !apart || (start == end && other.at == start && other_end == start) {
-                        return Ok(None);
-                    }
-                    if other_end <= start {
-                        moved += other.inserted.len().cast_signed() - other.removed.len().cast_signed();
-                    }
-                }
-                *spot = start.saturating_add_signed(moved);
-            }
-        }
-        let mut text = now.to_vec();
-        for (spot, hunk) in spots.into_iter().zip(hunks).rev() {
-            let range = spot..spot + hunk.inserted.len();
-            if text.get(range.clone()) != Some(hunk.inserted.as_slice()) {
-                return Ok(None);
-            }
-            text.splice(range, hunk.removed.iter().copied());
-        }
-        Ok(Some(text))
+        Ok(since.oldest_first().and_then(|later| take_out::take_out(hunks, later, now)))
     }
 
     /// Returns the first key that was changed since a transaction, and the reason that the transaction cannot be undone,

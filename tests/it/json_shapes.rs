@@ -198,6 +198,8 @@ fn history(case: &mut Case) {
     case.json(JSON, &["bisect", "--", "sh", "-c", "! grep -q \"size '3'\" $CMS_CONFIG_DIR/network"]);
     case.json(DRY_RUN, &["undo", "--dry-run"]);
     case.json(JSON, &["undo"]);
+    case.json(DRY_RUN, &["redo", "--dry-run"]);
+    case.json(JSON, &["redo"]);
     case.json(DRY_RUN, &["rollback", "1", "--dry-run"]);
     case.json("With --json --dry-run --merge", &["rollback", "1", "--dry-run", "--merge"]);
     case.json(JSON, &["rollback", "1"]);

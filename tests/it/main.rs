@@ -39,6 +39,7 @@ mod stops;
 mod stress;
 mod support;
 mod transactions;
+mod undo_redo;
 mod verify;
 mod whole_packages;
 mod writer_kills;

@@ -96,7 +96,7 @@ fn a_history_without_hits_says_so() {
     says(&sandbox, 1, &["history", "network.lan.nope"], none);
     assert_eq!(sandbox.fails(1, &["--quiet", "history", "network.lan.nope"]), "");
     let sandbox = Sandbox::new();
-    let none = "cms: nothing to undo: the log holds no transaction that changed anything\n";
+    let none = "cms: nothing to undo: the log holds no transaction that is not undone yet\n";
     says(&sandbox, 1, &["undo"], none);
     let none = "cms: the log holds no transaction between a good and a bad one\n";
     says(&sandbox, 1, &["bisect", "--", "true"], none);

@@ -361,6 +361,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_text_at": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_char), c_size_t, P(c_size_t)),
     "cms_package_iter_open_changed": (cms_status, P(cms_store), c_uint64, P(P(cms_package_iter))),
     "cms_undo": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
+    "cms_redo": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_rollback": (cms_status, P(cms_store), c_uint64, c_char_p, P(c_uint64)),
     "cms_pending": (cms_status, P(cms_store), P(c_uint64), P(c_uint64)),
     "cms_history_open_pending": (cms_status, P(cms_store), P(P(cms_history))),

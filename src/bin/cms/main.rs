@@ -2,6 +2,7 @@
 
 mod archives;
 mod argument;
+mod ask;
 mod command;
 mod complete;
 mod context;
@@ -31,6 +32,7 @@ mod package_files;
 mod prompt;
 mod quick_get;
 mod records;
+mod reversal;
 mod settings;
 mod shape;
 mod shown_names;

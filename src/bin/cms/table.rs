@@ -3,8 +3,8 @@
 use crate::command::{
     add, add_list, audit, backup, batch, bisect, blame, changes, check_map, commit, completion, confirm,
     del_list, delete, diff, ensure, export, fmt, get, help, history, import, list, man, memory, paths,
-    pending, policy, rebuild, rename, reorder, repair, restore, revert, rollback, run, search, set, shell,
-    show, snapshot, snapshots, status, undo, validate, verify, version, watch,
+    pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run, search, set,
+    shell, show, snapshot, snapshots, status, undo, validate, verify, version, watch,
 };
 use crate::spec::Commands;
 
@@ -38,6 +38,7 @@ pub const COMMANDS: Commands = &[
     &verify::COMMAND,
     &blame::COMMAND,
     &undo::COMMAND,
+    &redo::COMMAND,
     &rollback::COMMAND,
     &bisect::COMMAND,
     &snapshot::COMMAND,

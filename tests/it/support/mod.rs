@@ -15,4 +15,5 @@ pub mod probes;
 pub mod program;
 pub mod sandbox;
 pub mod scenario;
+pub mod terminal;
 pub mod world;

@@ -30,6 +30,7 @@ pub mod paths;
 pub mod pending;
 pub mod policy;
 pub mod rebuild;
+pub mod redo;
 pub mod rename;
 pub mod reorder;
 pub mod repair;
