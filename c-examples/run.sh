@@ -41,8 +41,8 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in features read watch transaction history iterate typed_struct daemon smoke faults; do build $source $source.c; done
-build smoke_cc smoke.cc
+for source in features read watch transaction history iterate typed_struct daemon smoke faults values changes; do build $source $source.c; done
+for source in smoke values changes; do build ${source}_cc $source.cc; done
 build subscribe subscribe.c -pthread
 build verify verify.c
 build forked forked.c -pthread
@@ -88,6 +88,9 @@ sleep 0.3 && before=$(naps $daemon) && sleep 1
 expect "daemon (sleeps until there is something)" "$before" "$(naps $daemon)"
 kill -TERM $daemon
 wait $daemon || { echo "daemon: a signal does not end it well"; exit 1; }
+for source in values values_cc changes changes_cc; do
+    smoke_store && expect $source "all good" "$("$work/$source")"
+done
 if [ "${2:-}" = small ]; then
     fresh && expect "features (small library)" "history: left out
 archive: left out

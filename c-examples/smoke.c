@@ -594,7 +594,7 @@ int main(void)
     CHECK(cms_version_number() == CMS_VERSION_NUMBER && strcmp(cms_version(), CMS_VERSION) == 0);
     CHECK(strcmp(cms_status_name(CMS_ERR_STALE), "CMS_ERR_STALE") == 0);
     CHECK(strcmp(cms_status_name(CMS_ERR_INTERNAL), "CMS_ERR_INTERNAL") == 0);
-    CHECK(strcmp(cms_status_name(-1), "CMS_ERR_UNKNOWN") == 0 && strcmp(cms_status_name(21), "CMS_ERR_UNKNOWN") == 0);
+    CHECK(strcmp(cms_status_name(-1), "CMS_ERR_UNKNOWN") == 0 && strcmp(cms_status_name(999), "CMS_ERR_UNKNOWN") == 0);
     memset(&options, 0, sizeof options);
     CHECK(cms_open(&options, &store) == CMS_ERR_INVALID);
     options.size = sizeof options;

@@ -13,8 +13,8 @@
  *     cms_close(store);
  *
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
- * state, without copying, and for iterating. cms_key_open is for one value again and again. cms_begin is for
- * changes. cms_history_open and the functions after it show who changed what, and go back. cms_watch_open
+ * state, without copying, and for iterating. cms_key_open is for one value again and again. cms_set and its like
+ * make one change, cms_begin is for several together. cms_history_open and the functions after it show who changed what, and go back. cms_watch_open
  * delivers changes to programs with an event loop; cms_subscription_open calls back. cms_verifier_open accepts or
  * refuses changes before they are committed. The words are explained in the glossary of docs/design.md.
  *
@@ -147,7 +147,8 @@ typedef enum {
     // A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is not
     // allowed or too long; or a package exceeds the limits.
     CMS_ERR_INVALID = 2,
-    // The value is a list where one string was asked for, or its text is not of the type asked for.
+    // The value is a list where one string was asked for, or its text is not of the type asked for; cms_last_error gives
+    // the value, its file and its line.
     CMS_ERR_TYPE = 3,
     // The text of a package has errors; cms_last_error gives file, line and column.
     CMS_ERR_PARSE = 4,
@@ -187,6 +188,9 @@ typedef enum {
     CMS_ERR_MEMORY = 19,
     // This build of the library leaves the function out: see cms_has_feature.
     CMS_ERR_UNSUPPORTED = 20,
+    // The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and its
+    // line.
+    CMS_ERR_RANGE = 21,
 } cms_status;
 
 // Iterates over archives, the oldest first. One thread uses one at a time.
@@ -274,6 +278,8 @@ typedef struct {
     const char *program;
     const char *reason;
     uint32_t pid;
+    // With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a list.
+    const char *value;
 } cms_error;
 
 // Called with each message of a store, with its level and with the `message_data` of its options. `message` is one
@@ -359,6 +365,18 @@ typedef struct {
     // CMS_OPTION_STRING or CMS_OPTION_LIST.
     int32_t kind;
 } cms_option;
+
+// Called with the name of each package, and with the `data` given to cms_foreach_package. Returns 0 to go on; anything
+// else ends the iteration. The name is valid until the callback returns.
+typedef int32_t (*cms_package_callback)(const cms_bytes *name, void *data);
+
+// Called with each section, and with the `data` given to cms_foreach_section. Returns 0 to go on; anything else ends the
+// iteration. The strings are valid until the callback returns, and in a snapshot until that is closed.
+typedef int32_t (*cms_section_callback)(const cms_section *section, void *data);
+
+// Called with each option, and with the `data` given to cms_foreach_option. Returns 0 to go on; anything else ends the
+// iteration. The strings are valid as in cms_section_callback.
+typedef int32_t (*cms_option_callback)(const cms_option *option, void *data);
 
 // The record of a transaction, as the log has it: who made it, when and why. The strings are valid until the next
 // cms_history_next of the same history, or cms_blame_next of the same blame, or its end; those of an event as long
@@ -469,6 +487,10 @@ extern "C" {
 // the library.
 const char *cms_status_name(int32_t status);
 
+// Returns a sentence that says what a status means, in English: "There is no such package, section or option." for
+// CMS_ERR_NOT_FOUND. The string is part of the library. What happened in a call is in cms_last_error.
+const char *cms_status_message(int32_t status);
+
 // Gets the details of the last call of this thread that failed. CMS_ERR_NOT_FOUND: no call has failed, or the thread
 // is ending and its memory is freed already.
 cms_status cms_last_error(cms_error *error);
@@ -506,6 +528,17 @@ cms_status cms_get(const cms_store *store,
                    size_t size,
                    size_t *len);
 
+// Reads a string as cms_get does. Unlike elsewhere, `buffer` and `len` are always written: they get `fallback` where
+// there is no string; NULL for `fallback` is as "".
+//
+// As cms_get.
+cms_status cms_get_string(const cms_store *store,
+                          const char *key,
+                          const char *fallback,
+                          char *buffer,
+                          size_t size,
+                          size_t *len);
+
 // Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is always written: it is
 // `fallback` where there is no number.
 //
@@ -515,6 +548,16 @@ cms_status cms_get_int(const cms_store *store,
                        const char *key,
                        int64_t fallback,
                        int64_t *value);
+
+// Reads a whole number that must be between `least` and `most`, as cms_get_int does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_int.
+cms_status cms_get_int_range(const cms_store *store,
+                             const char *key,
+                             int64_t least,
+                             int64_t most,
+                             int64_t fallback,
+                             int64_t *value);
 
 // Reads a truth value: 1, on, true, yes, enabled; or 0, off, false, no, disabled. `value` becomes 1 or 0, or
 // `fallback` as in cms_get_int.
@@ -530,6 +573,16 @@ cms_status cms_get_bool(const cms_store *store,
 // As cms_get_int.
 cms_status cms_get_double(const cms_store *store, const char *key, double fallback, double *value);
 
+// Reads a decimal number that must be between `least` and `most`, as cms_get_double does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_double.
+cms_status cms_get_double_range(const cms_store *store,
+                                const char *key,
+                                double least,
+                                double most,
+                                double fallback,
+                                double *value);
+
 // Reads a number of bytes: digits, perhaps with k, M, G or T behind them for powers of 1024, and B or iB behind
 // those. `fallback` as in cms_get_int.
 //
@@ -538,6 +591,38 @@ cms_status cms_get_size(const cms_store *store,
                         const char *key,
                         uint64_t fallback,
                         uint64_t *value);
+
+// Reads a number of bytes that must be between `least` and `most`, as cms_get_size does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_size.
+cms_status cms_get_size_range(const cms_store *store,
+                              const char *key,
+                              uint64_t least,
+                              uint64_t most,
+                              uint64_t fallback,
+                              uint64_t *value);
+
+// Writes the key with the name of its section in place of a selector to `buffer`, as in cms_get: "network.lan.ipaddr" for
+// "network.@interface[0].ipaddr". For an anonymous section that is the generated name. The option need not exist. A name
+// goes on to mean the section when others are added or moved.
+//
+// CMS_ERR_NOT_FOUND: there is no such section. Otherwise as cms_get.
+cms_status cms_resolve(const cms_store *store,
+                       const char *key,
+                       char *buffer,
+                       size_t size,
+                       size_t *len);
+
+// Finds the line of an option or a section in the text of its package, counted from 1, for messages: `file` gets the path
+// of the package file, as in cms_get. The text is read as it is now.
+//
+// CMS_ERR_NOT_FOUND: the text has no such key. CMS_ERR_INVALID: the key.
+cms_status cms_find_line(const cms_store *store,
+                         const char *key,
+                         char *file,
+                         size_t size,
+                         size_t *len,
+                         uint32_t *line);
 
 // Looks for packages that others have changed without this library, with an editor for example, and brings
 // the store up to them. `changed` becomes 1 if there were any, else 0; it may be NULL. It takes one stat for
@@ -558,6 +643,30 @@ cms_status cms_flush(const cms_store *store);
 // program can make it often. Without a log it counts publications, and shows only whether something has changed.
 cms_status cms_revision(const cms_store *store,
                         uint64_t *revision);
+
+/* ---- Converting text ---- */
+
+// Converts text to a whole number, as cms_get_int does: an item of a list, for example, or the value that an iteration
+// has found.
+//
+// CMS_ERR_TYPE: it is not a number, or does not fit.
+cms_status cms_parse_int(const char *text,
+                         int64_t *value);
+
+// Converts text to a truth value, as cms_get_bool does: 1 or 0.
+//
+// As cms_parse_int.
+cms_status cms_parse_bool(const char *text, int32_t *value);
+
+// Converts text to a decimal number, as cms_get_double does.
+//
+// As cms_parse_int.
+cms_status cms_parse_double(const char *text, double *value);
+
+// Converts text to a number of bytes, as cms_get_size does.
+//
+// As cms_parse_int.
+cms_status cms_parse_size(const char *text, uint64_t *value);
 
 /* ---- Lists ---- */
 
@@ -635,6 +744,88 @@ cms_status cms_snapshot_get_many(const cms_snapshot *snapshot,
                                  size_t count,
                                  cms_bytes *values);
 
+/* ---- Snapshots: typed values ---- */
+
+// Finds a string without copying it. Unlike elsewhere, `value` is always written: it is `fallback` where there is no
+// string, which may be NULL. A string ends with a NUL byte and is valid until the snapshot is closed.
+//
+// As cms_snapshot_get.
+cms_status cms_snapshot_get_string(const cms_snapshot *snapshot,
+                                   const char *key,
+                                   const char *fallback,
+                                   const char **value);
+
+// Reads a whole number as cms_get_int does, in the state of the snapshot.
+//
+// As cms_get_int, and CMS_ERR_STALE.
+cms_status cms_snapshot_get_int(const cms_snapshot *snapshot,
+                                const char *key,
+                                int64_t fallback,
+                                int64_t *value);
+
+// Reads a whole number that must be between `least` and `most`, as cms_snapshot_get_int does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_snapshot_get_int.
+cms_status cms_snapshot_get_int_range(const cms_snapshot *snapshot,
+                                      const char *key,
+                                      int64_t least,
+                                      int64_t most,
+                                      int64_t fallback,
+                                      int64_t *value);
+
+// Reads a truth value as cms_get_bool does, in the state of the snapshot.
+//
+// As cms_get_bool, and CMS_ERR_STALE.
+cms_status cms_snapshot_get_bool(const cms_snapshot *snapshot,
+                                 const char *key,
+                                 int32_t fallback,
+                                 int32_t *value);
+
+// Reads a decimal number as cms_get_double does, in the state of the snapshot.
+//
+// As cms_get_double, and CMS_ERR_STALE.
+cms_status cms_snapshot_get_double(const cms_snapshot *snapshot,
+                                   const char *key,
+                                   double fallback,
+                                   double *value);
+
+// Reads a decimal number that must be between `least` and `most`, as cms_snapshot_get_double does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_snapshot_get_double.
+cms_status cms_snapshot_get_double_range(const cms_snapshot *snapshot,
+                                         const char *key,
+                                         double least,
+                                         double most,
+                                         double fallback,
+                                         double *value);
+
+// Reads a number of bytes as cms_get_size does, in the state of the snapshot.
+//
+// As cms_get_size, and CMS_ERR_STALE.
+cms_status cms_snapshot_get_size(const cms_snapshot *snapshot,
+                                 const char *key,
+                                 uint64_t fallback,
+                                 uint64_t *value);
+
+// Reads a number of bytes that must be between `least` and `most`, as cms_snapshot_get_size does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_snapshot_get_size.
+cms_status cms_snapshot_get_size_range(const cms_snapshot *snapshot,
+                                       const char *key,
+                                       uint64_t least,
+                                       uint64_t most,
+                                       uint64_t fallback,
+                                       uint64_t *value);
+
+// Writes the key with the name of its section in place of a selector to `buffer`: see cms_resolve.
+//
+// As cms_resolve, and CMS_ERR_STALE.
+cms_status cms_snapshot_resolve(const cms_snapshot *snapshot,
+                                const char *key,
+                                char *buffer,
+                                size_t size,
+                                size_t *len);
+
 /* ---- Prepared keys: one value again and again ---- */
 
 // Prepares a key. It need not exist yet.
@@ -649,6 +840,68 @@ cms_status cms_key_open(const cms_store *store, const char *text, cms_key **key)
 // As cms_get.
 cms_status cms_key_get(cms_key *key,
                        cms_bytes *value);
+
+// Finds a string without copying it. Unlike elsewhere, `value` is always written: it is `fallback` where there is no
+// string, which may be NULL. A string ends with a NUL byte and is valid as in cms_key_get.
+//
+// As cms_get.
+cms_status cms_key_get_string(cms_key *key,
+                              const char *fallback,
+                              const char **value);
+
+// Finds the items of a list without copying them, as cms_snapshot_get_list does. They are valid as in cms_key_get. A
+// string is a list of one.
+//
+// As cms_get.
+cms_status cms_key_get_list(cms_key *key,
+                            cms_bytes *items);
+
+// Reads a whole number as cms_get_int does.
+//
+// As cms_get_int.
+cms_status cms_key_get_int(cms_key *key, int64_t fallback, int64_t *value);
+
+// Reads a whole number that must be between `least` and `most`, as cms_key_get_int does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_key_get_int.
+cms_status cms_key_get_int_range(cms_key *key,
+                                 int64_t least,
+                                 int64_t most,
+                                 int64_t fallback,
+                                 int64_t *value);
+
+// Reads a truth value as cms_get_bool does.
+//
+// As cms_get_bool.
+cms_status cms_key_get_bool(cms_key *key, int32_t fallback, int32_t *value);
+
+// Reads a decimal number as cms_get_double does.
+//
+// As cms_get_double.
+cms_status cms_key_get_double(cms_key *key, double fallback, double *value);
+
+// Reads a decimal number that must be between `least` and `most`, as cms_key_get_double does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_key_get_double.
+cms_status cms_key_get_double_range(cms_key *key,
+                                    double least,
+                                    double most,
+                                    double fallback,
+                                    double *value);
+
+// Reads a number of bytes as cms_get_size does.
+//
+// As cms_get_size.
+cms_status cms_key_get_size(cms_key *key, uint64_t fallback, uint64_t *value);
+
+// Reads a number of bytes that must be between `least` and `most`, as cms_key_get_size does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_key_get_size.
+cms_status cms_key_get_size_range(cms_key *key,
+                                  uint64_t least,
+                                  uint64_t most,
+                                  uint64_t fallback,
+                                  uint64_t *value);
 
 // Closes a prepared key. NULL is ignored.
 void cms_key_close(cms_key *key);
@@ -703,6 +956,132 @@ cms_status cms_option_iter_next(cms_option_iter *iter, cms_option *option);
 // Closes an iterator. NULL is ignored.
 void cms_option_iter_close(cms_option_iter *iter);
 
+/* ---- Iterating with callbacks ---- */
+
+// Calls `callback` with the name of each package, in byte order. `result` gets what the callback has returned last: 0 if it
+// has seen all; it may be NULL. The callback may use the store.
+//
+// CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
+cms_status cms_foreach_package(const cms_store *store,
+                               cms_package_callback callback,
+                               void *data,
+                               int32_t *result);
+
+// Calls `callback` with each section of a package, in the order of the file: all of them if `type` is NULL or "", else those
+// of the type. All are of one state, the newest when the call begins. `result` as in cms_foreach_package.
+//
+// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_get.
+cms_status cms_foreach_section(const cms_store *store,
+                               const char *package,
+                               const char *type,
+                               cms_section_callback callback,
+                               void *data,
+                               int32_t *result);
+
+// Calls `callback` with each option of a section, in the order of the file. `section` is its name. All are of one state, and
+// `result` is as in cms_foreach_package.
+//
+// CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_get.
+cms_status cms_foreach_option(const cms_store *store,
+                              const char *package,
+                              const char *section,
+                              cms_option_callback callback,
+                              void *data,
+                              int32_t *result);
+
+// Calls `callback` with the name of each package, as cms_foreach_package does. It lists the packages that exist now.
+//
+// As cms_foreach_package.
+cms_status cms_snapshot_foreach_package(const cms_snapshot *snapshot,
+                                        cms_package_callback callback,
+                                        void *data,
+                                        int32_t *result);
+
+// Calls `callback` with each section of a package of the snapshot, as cms_foreach_section does.
+//
+// As cms_foreach_section, and CMS_ERR_STALE.
+cms_status cms_snapshot_foreach_section(const cms_snapshot *snapshot,
+                                        const char *package,
+                                        const char *type,
+                                        cms_section_callback callback,
+                                        void *data,
+                                        int32_t *result);
+
+// Calls `callback` with each option of a section of the snapshot, as cms_foreach_option does.
+//
+// As cms_foreach_option, and CMS_ERR_STALE.
+cms_status cms_snapshot_foreach_option(const cms_snapshot *snapshot,
+                                       const char *package,
+                                       const char *section,
+                                       cms_option_callback callback,
+                                       void *data,
+                                       int32_t *result);
+
+/* ---- Changes in one call ---- */
+
+// Sets an option, or makes a section, as cms_txn_set does, and commits that. Like all functions of this group it is a
+// transaction of its own, durable when the call returns, which is made whatever others have changed meanwhile. For
+// several changes together, for a message in the history, or to learn of conflicts, use a transaction.
+//
+// As cms_txn_set and cms_txn_commit. Nothing is changed then.
+cms_status cms_set(const cms_store *store,
+                   const char *key,
+                   const char *value);
+
+// Sets an option to a whole number, as cms_set does.
+cms_status cms_set_int(const cms_store *store, const char *key, int64_t value);
+
+// Sets an option to a truth value, as cms_set does: to "1", or to "0" if `value` is 0.
+cms_status cms_set_bool(const cms_store *store, const char *key, int32_t value);
+
+// Sets an option to a decimal number, as cms_set does: with as few digits as read back to the same number, whatever the
+// locale.
+//
+// CMS_ERR_INVALID: it is infinite or not a number.
+cms_status cms_set_double(const cms_store *store,
+                          const char *key,
+                          double value);
+
+// Sets an option to a number of bytes, as cms_set does.
+cms_status cms_set_size(const cms_store *store, const char *key, uint64_t value);
+
+// Sets an option to a list of `count` items, as cms_txn_set_list does, and commits that.
+cms_status cms_set_list(const cms_store *store,
+                        const char *key,
+                        const char *const *items,
+                        size_t count);
+
+// Appends an item to a list, as cms_txn_add_list does, and commits that.
+cms_status cms_add_list(const cms_store *store, const char *key, const char *value);
+
+// Removes all items of a list that equal `value`, as cms_txn_del_list does, and commits that.
+cms_status cms_del_list(const cms_store *store, const char *key, const char *value);
+
+// Deletes an option, or a section with all its options, as cms_txn_delete does, and commits that.
+cms_status cms_delete(const cms_store *store, const char *key);
+
+// Renames an option or a section, as cms_txn_rename does, and commits that.
+cms_status cms_rename(const cms_store *store, const char *key, const char *name);
+
+// Moves a section to a position in its package, as cms_txn_reorder does, and commits that.
+cms_status cms_reorder(const cms_store *store, const char *key, size_t position);
+
+// Adds an anonymous section at the end of a package, as cms_txn_add_section does, and commits that. Its generated name is
+// written to `buffer`, as in cms_get; 32 bytes are enough.
+cms_status cms_add_section(const cms_store *store,
+                           const char *package,
+                           const char *type,
+                           char *buffer,
+                           size_t size,
+                           size_t *len);
+
+// Makes a package without sections, as cms_txn_add_package does, and commits that.
+cms_status cms_add_package(const cms_store *store, const char *package);
+
+// Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it back.
+cms_status cms_delete_package(const cms_store *store,
+                              const char *package);
+
 /* ---- Transactions ---- */
 
 // Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
@@ -726,6 +1105,17 @@ cms_status cms_txn_add_section(cms_txn *txn,
                                char *buffer,
                                size_t size,
                                size_t *len);
+
+// Makes a package without sections.
+//
+// CMS_ERR_EXISTS: there is such a package.
+cms_status cms_txn_add_package(cms_txn *txn, const char *package);
+
+// Deletes a package with all its sections, even if its text has errors: the commit removes the file. A symbolic link is
+// removed, and its target stays. If another transaction has changed the package, that is a conflict. Later changes of
+// the same transaction may make the package anew.
+cms_status cms_txn_delete_package(cms_txn *txn,
+                                  const char *package);
 
 // Sets an option to a list of `count` items; the option keeps its position in the section. With `count` 0 it is
 // deleted; an item may be empty. Setting the items that cms_txn_list_open or cms_snapshot_get_list has read changes
@@ -845,6 +1235,95 @@ cms_status cms_txn_option_iter_open(cms_txn *txn,
                                     const char *package,
                                     const char *section,
                                     cms_option_iter **iter);
+
+/* ---- Transactions: typed values ---- */
+
+// Reads a string as cms_get_string does, as the transaction sees it: see cms_txn_get.
+//
+// As cms_txn_get.
+cms_status cms_txn_get_string(cms_txn *txn,
+                              const char *key,
+                              const char *fallback,
+                              char *buffer,
+                              size_t size,
+                              size_t *len);
+
+// Reads a whole number as cms_get_int does, as the transaction sees it: see cms_txn_get.
+//
+// As cms_get_int.
+cms_status cms_txn_get_int(cms_txn *txn, const char *key, int64_t fallback, int64_t *value);
+
+// Reads a whole number that must be between `least` and `most`, as cms_txn_get_int does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_txn_get_int.
+cms_status cms_txn_get_int_range(cms_txn *txn,
+                                 const char *key,
+                                 int64_t least,
+                                 int64_t most,
+                                 int64_t fallback,
+                                 int64_t *value);
+
+// Reads a truth value as cms_get_bool does, as the transaction sees it: see cms_txn_get.
+//
+// As cms_get_bool.
+cms_status cms_txn_get_bool(cms_txn *txn, const char *key, int32_t fallback, int32_t *value);
+
+// Reads a decimal number as cms_get_double does, as the transaction sees it: see cms_txn_get.
+//
+// As cms_get_double.
+cms_status cms_txn_get_double(cms_txn *txn, const char *key, double fallback, double *value);
+
+// Reads a decimal number that must be between `least` and `most`, as cms_txn_get_double does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_txn_get_double.
+cms_status cms_txn_get_double_range(cms_txn *txn,
+                                    const char *key,
+                                    double least,
+                                    double most,
+                                    double fallback,
+                                    double *value);
+
+// Reads a number of bytes as cms_get_size does, as the transaction sees it: see cms_txn_get.
+//
+// As cms_get_size.
+cms_status cms_txn_get_size(cms_txn *txn, const char *key, uint64_t fallback, uint64_t *value);
+
+// Reads a number of bytes that must be between `least` and `most`, as cms_txn_get_size does.
+//
+// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_txn_get_size.
+cms_status cms_txn_get_size_range(cms_txn *txn,
+                                  const char *key,
+                                  uint64_t least,
+                                  uint64_t most,
+                                  uint64_t fallback,
+                                  uint64_t *value);
+
+// Sets an option to a whole number, as cms_txn_set does.
+cms_status cms_txn_set_int(cms_txn *txn, const char *key, int64_t value);
+
+// Sets an option to a truth value, as cms_txn_set does: to "1", or to "0" if `value` is 0.
+cms_status cms_txn_set_bool(cms_txn *txn, const char *key, int32_t value);
+
+// Sets an option to a decimal number, as cms_txn_set does: with as few digits as read back to the same number, whatever the
+// locale.
+//
+// CMS_ERR_INVALID: it is infinite or not a number.
+cms_status cms_txn_set_double(cms_txn *txn,
+                              const char *key,
+                              double value);
+
+// Sets an option to a number of bytes, as cms_txn_set does.
+cms_status cms_txn_set_size(cms_txn *txn, const char *key, uint64_t value);
+
+// Writes the key with the name of its section in place of a selector to `buffer`, as the transaction sees it: see
+// cms_resolve.
+//
+// As cms_resolve.
+cms_status cms_txn_resolve(cms_txn *txn,
+                           const char *key,
+                           char *buffer,
+                           size_t size,
+                           size_t *len);
 
 /* ---- History: who changed what ---- */
 

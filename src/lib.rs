@@ -119,6 +119,7 @@ pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};
 pub use live::prepared::Prepared;
 pub use live::snapshot::Snapshot;
+pub use live::text_line::TextLine;
 pub use live::transaction::{MAX_OPEN, Savepoint, SectionHead, Transaction};
 pub use live::{PackageMemory, Store};
 pub use map_reports::{MapReport, Maps};

@@ -104,6 +104,23 @@ sized! {
     }
 }
 
+/// Describes a section.
+pub fn section_of(found: MapSection<'_>) -> cms_section {
+    let (name, r#type) = (cms_bytes::of(found.name()), cms_bytes::of(found.section_type()));
+    cms_section { size: size_of::<cms_section>(), name, r#type, anonymous: i32::from(found.is_anonymous()) }
+}
+
+/// Describes an option.
+pub fn option_of(name: &[u8], found: MapValue<'_>) -> cms_option {
+    let (value, kind) = match found {
+        MapValue::String(string) => (string, CMS_OPTION_STRING),
+        MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_OPTION_LIST),
+    };
+    let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
+    let (name, items) = (cms_bytes::of(name), items_of(found));
+    cms_option { size: size_of::<cms_option>(), name, value, items, kind }
+}
+
 /// An option that holds one string.
 pub const CMS_OPTION_STRING: i32 = 1;
 /// An option that holds a list of strings.
@@ -200,19 +217,17 @@ pub unsafe extern "C" fn cms_section_iter_next(
         let place = unsafe { sized::output(section, "section") }?;
         // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
-        let (name, r#type, anonymous): (&[u8], &[u8], bool) = match &mut iter.0 {
-            Sections::Map { sections, .. } => {
-                let found: MapSection<'_> = sections.next().ok_or(Failure::End)?;
-                (found.name(), found.section_type(), found.is_anonymous())
-            }
+        let section = match &mut iter.0 {
+            Sections::Map { sections, .. } => section_of(sections.next().ok_or(Failure::End)?),
             Sections::Copied(copies, done) => {
                 let found = next_copy(copies, done)?;
-                (found.name.as_bytes(), found.r#type.as_bytes(), found.is_anonymous)
+                let (name, kind) = (found.name.as_bytes(), found.r#type.as_bytes());
+                let (name, r#type) = (cms_bytes::of(name), cms_bytes::of(kind));
+                cms_section { size: 0, name, r#type, anonymous: i32::from(found.is_anonymous) }
             }
         };
-        let (name, r#type, anonymous) = (cms_bytes::of(name), cms_bytes::of(r#type), i32::from(anonymous));
         // SAFETY: C7.
-        unsafe { place.write(cms_section { size: 0, name, r#type, anonymous }) };
+        unsafe { place.write(section) };
         Ok(())
     })
 }
@@ -270,26 +285,22 @@ pub unsafe extern "C" fn cms_option_iter_next(
         let place = unsafe { sized::output(option, "option") }?;
         // SAFETY: C1, C4.
         let iter = unsafe { handle_mut(iter, "iter") }?;
-        let (name, value, items, kind): (&[u8], &[u8], cms_bytes, i32) = match &mut iter.0 {
+        let option = match &mut iter.0 {
             Options::Map { options, .. } => {
                 let (name, found) = options.next().ok_or(Failure::End)?;
-                let (value, kind) = match found {
-                    MapValue::String(string) => (string, CMS_OPTION_STRING),
-                    MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_OPTION_LIST),
-                };
-                (name, value, items_of(found), kind)
+                option_of(name, found)
             }
             Options::Copied(copies, done) => {
                 let found = next_copy(copies, done)?;
                 let first = found.items.split(|byte| *byte == 0).next().unwrap_or_default();
+                let value = if first.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(first) };
                 let kind = if found.is_list { CMS_OPTION_LIST } else { CMS_OPTION_STRING };
-                (found.name.as_bytes(), first, cms_bytes::of(&found.items), kind)
+                let (name, items) = (cms_bytes::of(found.name.as_bytes()), cms_bytes::of(&found.items));
+                cms_option { size: 0, name, value, items, kind }
             }
         };
-        let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
-        let name = cms_bytes::of(name);
         // SAFETY: C7.
-        unsafe { place.write(cms_option { size: 0, name, value, items, kind }) };
+        unsafe { place.write(option) };
         Ok(())
     })
 }

@@ -35,9 +35,11 @@
 
 mod archive;
 mod audit;
+mod change;
 #[cfg(test)]
 mod fast_tests;
 
+mod foreach;
 mod handle;
 mod history;
 mod iter;
@@ -48,10 +50,13 @@ mod open;
 mod revision;
 mod sized;
 mod snapshot;
+mod snapshot_typed;
 mod status;
 mod store;
 mod txn;
 mod txn_iter;
+mod txn_typed;
+mod typed;
 mod undo;
 mod verify;
 mod watch;

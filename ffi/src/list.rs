@@ -44,7 +44,7 @@ pub unsafe extern "C" fn cms_list_open(
                 unsafe { write_handle(place, cms_list(items)) };
                 Ok(())
             }
-            other => Err(explain::<Vec<CString>>(text, other)),
+            other => Err(explain::<Vec<CString>>(&store.0, text, other)),
         }
     })
 }

@@ -135,7 +135,7 @@ pub unsafe fn get_guarded(
                 unsafe { place.write(cms_bytes::of(string)) };
                 Ok(())
             }
-            other => Err(explain(text, other)),
+            other => Err(explain(snapshot.0.store(), text, other)),
         }
     })
 }
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn cms_snapshot_get_list(
                 unsafe { place.write(items_of(value)) };
                 Ok(())
             }
-            other => Err(explain(text, other)),
+            other => Err(explain(snapshot.0.store(), text, other)),
         }
     })
 }

@@ -1,14 +1,15 @@
 //! Statuses, the last error, and the guard around every function.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use cms_core::{Code, Error};
+use cms_core::{Code, Error, TextLine};
 
-use crate::handle::{bytes, put};
+use crate::handle::put;
 use crate::sized::{self, sized};
 
 /// The outcome of a call. A number is never used again with another meaning.
@@ -24,7 +25,8 @@ pub enum cms_status {
     /// A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is not
     /// allowed or too long; or a package exceeds the limits.
     CMS_ERR_INVALID = 2,
-    /// The value is a list where one string was asked for, or its text is not of the type asked for.
+    /// The value is a list where one string was asked for, or its text is not of the type asked for; cms_last_error gives
+    /// the value, its file and its line.
     CMS_ERR_TYPE = 3,
     /// The text of a package has errors; cms_last_error gives file, line and column.
     CMS_ERR_PARSE = 4,
@@ -64,13 +66,16 @@ pub enum cms_status {
     CMS_ERR_MEMORY = 19,
     /// This build of the library leaves the function out: see cms_has_feature.
     CMS_ERR_UNSUPPORTED = 20,
+    /// The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and its
+    /// line.
+    CMS_ERR_RANGE = 21,
 }
 
 use cms_status::{
     CMS_ERR_AMBIGUOUS, CMS_ERR_CONFLICT, CMS_ERR_DAMAGED, CMS_ERR_END, CMS_ERR_EXISTS, CMS_ERR_FULL,
     CMS_ERR_INTERNAL, CMS_ERR_INVALID, CMS_ERR_IO, CMS_ERR_LOCKED, CMS_ERR_MEMORY, CMS_ERR_NO_SPACE,
-    CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_REFUSED,
-    CMS_ERR_STALE, CMS_ERR_TYPE, CMS_ERR_UNSUPPORTED, CMS_OK,
+    CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_RANGE,
+    CMS_ERR_REFUSED, CMS_ERR_STALE, CMS_ERR_TYPE, CMS_ERR_UNSUPPORTED, CMS_OK,
 };
 
 sized! {
@@ -98,6 +103,8 @@ sized! {
         pub program: *const c_char,
         pub reason: *const c_char,
         pub pid: u32,
+        /// With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a list.
+        pub value: *const c_char,
     }
 }
 
@@ -109,14 +116,66 @@ pub enum Failure {
     Invalid(&'static str, &'static str),
     /// There is no such key.
     Missing(Vec<u8>),
-    /// The value of the key is not of the type asked for: why.
-    Type(Vec<u8>, &'static str),
+    /// The value of a key does not fit.
+    Unfit(Box<Unfit>),
     /// Nothing more to iterate over.
     End,
     /// The feature of the function is left out of this build.
     Unsupported,
     /// An error of the crate `cms`.
     Core(Box<Error>),
+}
+
+/// A value that is not what was asked for.
+pub struct Unfit {
+    pub key: Vec<u8>,
+    /// `None` for a list.
+    pub value: Option<Vec<u8>>,
+    pub why: Cow<'static, str>,
+    /// Whether it is of the type that was asked for, and only too small or too large.
+    pub is_number: bool,
+    /// Finds the line of the value, which is looked for only if the program asks for the error.
+    pub line: Option<TextLine>,
+}
+
+impl Unfit {
+    fn status(&self) -> cms_status {
+        if self.is_number { CMS_ERR_RANGE } else { CMS_ERR_TYPE }
+    }
+
+    fn describe(&self) -> Last {
+        let line = self.line.as_ref();
+        let number = line.and_then(|line| line.find(self.value.as_deref()));
+        let file = line.map_or_else(Vec::new, |line| line.file().as_os_str().as_bytes().to_vec());
+        let place = match number {
+            Some(number) => format!("{}:{number}: ", String::from_utf8_lossy(&file)),
+            None => String::new(),
+        };
+        let key = String::from_utf8_lossy(&self.key);
+        let message = match &self.value {
+            Some(value) => format!("{place}{key} is {}, {}", shown(value), self.why),
+            None => format!("{place}{key}: {}", self.why),
+        };
+        Last {
+            status: self.status(),
+            message: message.into_bytes(),
+            file,
+            key: self.key.clone(),
+            line: number.unwrap_or(0),
+            value: self.value.clone().unwrap_or_default(),
+            ..NONE
+        }
+    }
+}
+
+/// Returns a value for a message, in quotes and not too long.
+fn shown(value: &[u8]) -> String {
+    const MOST: usize = 60;
+    let text = String::from_utf8_lossy(value);
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("'{}...'", &text[..end]),
+        None => format!("'{text}'"),
+    }
 }
 
 impl From<Error> for Failure {
@@ -137,6 +196,7 @@ struct Last {
     program: Vec<u8>,
     reason: Vec<u8>,
     pid: u32,
+    value: Vec<u8>,
 }
 
 const NONE: Last = Last {
@@ -150,6 +210,7 @@ const NONE: Last = Last {
     program: Vec::new(),
     reason: Vec::new(),
     pid: 0,
+    value: Vec::new(),
 };
 
 /// The last failure of a thread. It is put into words only for `cms_last_error`: most programs that look for a key that
@@ -232,7 +293,7 @@ impl Failure {
         match self {
             Self::Null(_) | Self::Invalid(..) => CMS_ERR_INVALID,
             Self::Missing(_) => CMS_ERR_NOT_FOUND,
-            Self::Type(..) => CMS_ERR_TYPE,
+            Self::Unfit(unfit) => unfit.status(),
             Self::End => CMS_ERR_END,
             Self::Unsupported => CMS_ERR_UNSUPPORTED,
             Self::Core(error) => of_code(error.code()),
@@ -250,7 +311,7 @@ impl Failure {
             Self::Null(what) => plain(format!("{what}: NULL is not allowed here")),
             Self::Invalid(what, why) => plain(format!("{what}: {why}")),
             Self::Missing(key) => of_key(key, "not found"),
-            Self::Type(key, why) => of_key(key, why),
+            Self::Unfit(unfit) => unfit.describe(),
             Self::End => plain("there is nothing more".to_owned()),
             Self::Unsupported => Last {
                 hint: b"use libcms.so, which has everything".to_vec(),
@@ -291,7 +352,7 @@ impl Last {
     /// Gives the texts the NUL bytes that C wants.
     fn ended(mut self) -> Self {
         let texts = [&mut self.message, &mut self.file, &mut self.key, &mut self.hint];
-        for text in texts.into_iter().chain([&mut self.program, &mut self.reason]) {
+        for text in texts.into_iter().chain([&mut self.program, &mut self.reason, &mut self.value]) {
             text.retain(|byte| *byte != 0);
             text.push(0);
         }
@@ -369,7 +430,7 @@ pub fn guard_void(body: impl FnOnce()) {
 /// the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
-    const NAMES: [&std::ffi::CStr; 21] = [
+    const NAMES: [&std::ffi::CStr; 22] = [
         c"CMS_OK",
         c"CMS_ERR_NOT_FOUND",
         c"CMS_ERR_INVALID",
@@ -391,9 +452,42 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
         c"CMS_ERR_REFUSED",
         c"CMS_ERR_MEMORY",
         c"CMS_ERR_UNSUPPORTED",
+        c"CMS_ERR_RANGE",
     ];
     let index = usize::try_from(status).unwrap_or(usize::MAX);
     NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())
+}
+
+/// Returns a sentence that says what a status means, in English: "There is no such package, section or option." for
+/// CMS_ERR_NOT_FOUND. The string is part of the library. What happened in a call is in cms_last_error.
+#[unsafe(no_mangle)]
+pub extern "C" fn cms_status_message(status: i32) -> *const c_char {
+    const MESSAGES: [&std::ffi::CStr; 22] = [
+        c"All is well.",
+        c"There is no such package, section or option.",
+        c"An argument is not allowed.",
+        c"The value is not of the type asked for.",
+        c"The text of a package has errors.",
+        c"Another program changed the same keys.",
+        c"The name is in use.",
+        c"The key selects several sections.",
+        c"Another writer did not finish in time.",
+        c"The system does not permit it to this user.",
+        c"A system call failed.",
+        c"The disk or the quota is full, or the file system is read-only.",
+        c"A limit of the store is reached.",
+        c"The state asked for is too old and not kept any more.",
+        c"A file is damaged.",
+        c"The change is in place, but may not survive a power cut.",
+        c"There is nothing more.",
+        c"The library has a fault.",
+        c"A verifier has refused the transaction.",
+        c"There is not enough memory.",
+        c"This build of the library leaves the function out.",
+        c"The number is not within the limits.",
+    ];
+    let index = usize::try_from(status).unwrap_or(usize::MAX);
+    MESSAGES.get(index).map_or(c"The status is not known to this version.".as_ptr(), |text| text.as_ptr())
 }
 
 /// Gets the details of the last call of this thread that failed. CMS_ERR_NOT_FOUND: no call has failed, or the thread
@@ -411,10 +505,22 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
             let text = |bytes: &Vec<u8>| bytes.as_ptr().cast();
             let (message, file) = (text(&last.message), text(&last.file));
             let (key, hint) = (text(&last.key), text(&last.hint));
-            let (program, reason) = (text(&last.program), text(&last.reason));
+            let (program, reason, value) = (text(&last.program), text(&last.reason), text(&last.value));
             let (status, line, column, pid) = (last.status, last.line, last.column, last.pid);
-            let found =
-                cms_error { size: 0, status, message, file, key, hint, line, column, program, reason, pid };
+            let found = cms_error {
+                size: 0,
+                status,
+                message,
+                file,
+                key,
+                hint,
+                line,
+                column,
+                program,
+                reason,
+                pid,
+                value,
+            };
             (status != CMS_OK).then_some(found)
         });
         let Ok(Some(found)) = found else { return CMS_ERR_NOT_FOUND };
@@ -442,12 +548,6 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
         .unwrap_or_else(|_| write(b""))
     });
     written.unwrap_or(0)
-}
-
-/// Returns the bytes of a key for a failure.
-pub fn named(key: *const c_char) -> Vec<u8> {
-    // SAFETY: C2.
-    unsafe { bytes(key, "key") }.map(<[u8]>::to_vec).unwrap_or_default()
 }
 
 #[cfg(test)]

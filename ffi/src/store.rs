@@ -1,16 +1,18 @@
 //! Reading the newest values.
 
 use std::ffi::c_char;
+use std::os::unix::ffi::OsStrExt;
 
 use cms_core::log::Content;
-use cms_core::map::{Answer, Hot, MapValue};
-use cms_core::typed::{self, NotA};
+use cms_core::map::{Answer, Hot};
+use cms_core::{Snapshot, Store};
 
 use crate::handle::{
     bytes, check, check_buffer, handle, is_buffer, key_text, put_value, required, write_result,
 };
 use crate::open::cms_store;
-use crate::status::{Failure, cms_status, guard, missed, named};
+use crate::status::{Failure, Unfit, cms_status, guard, missed};
+use crate::typed::{OfStore, Source, string_or, typed};
 
 /// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 /// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
@@ -90,88 +92,54 @@ pub unsafe fn get_guarded(
         // SAFETY: C3, C5.
         let mut copy = |value: &[u8]| unsafe { put_value(value, buffer, size, len) };
         // SAFETY: C1, C2.
-        unsafe { read(store, key, &mut copy) }
+        unsafe { OfStore::new(store, key) }?.read(&mut copy)
     })
-}
-
-/// Calls `take` with the string that a key holds. All reads of strings share this function.
-///
-/// # Safety
-///
-/// C1, C2.
-#[inline(never)]
-unsafe fn read(
-    store: *const cms_store,
-    key: *const c_char,
-    take: &mut dyn FnMut(&[u8]),
-) -> Result<(), Failure> {
-    // SAFETY: the caller's promise.
-    let store = unsafe { handle(store, "store") }?;
-    // SAFETY: C2.
-    let text = unsafe { bytes(key, "key") }?;
-    let found = store.0.get(text, |value| match value {
-        MapValue::String(string) => {
-            take(string);
-            true
-        }
-        MapValue::List(_) => false,
-    });
-    match found {
-        Ok(Some(true)) => Ok(()),
-        other => Err(explain(text, other)),
-    }
 }
 
 /// Returns the failure that says why a value could not be read.
 #[cold]
-pub fn explain<T>(key: &[u8], found: Result<Option<T>, cms_core::Error>) -> Failure {
+pub fn explain<T>(store: &Store, key: &[u8], found: Result<Option<T>, cms_core::Error>) -> Failure {
     if let Err(failure) = check(key, "key") {
         return failure;
     }
     match found {
-        Ok(Some(_)) => Failure::Type(key.to_vec(), IS_A_LIST),
+        Ok(Some(_)) => Unfit::list(key, store),
         Ok(None) => Failure::Missing(key.to_vec()),
         Err(error) => error.into(),
     }
 }
 
-/// Returns the string that a value is.
+/// Returns the string that a value is that the text need not have.
 pub fn string_of<'v>(key: &[u8], value: &'v Content) -> Result<&'v [u8], Failure> {
     match value {
         Content::String(string) => Ok(string),
-        Content::List(_) => Err(Failure::Type(key.to_vec(), IS_A_LIST)),
+        Content::List(_) => {
+            let (key, why) = (key.to_vec(), IS_A_LIST.into());
+            Err(Failure::Unfit(Box::new(Unfit { key, value: None, why, is_number: false, line: None })))
+        }
     }
 }
 
 /// Why a list is not read as a string.
-const IS_A_LIST: &str = "is a list";
+pub const IS_A_LIST: &str = "is a list";
 
-/// The four typed reads differ in the type only.
+/// Reads a string as cms_get does. Unlike elsewhere, `buffer` and `len` are always written: they get `fallback` where
+/// there is no string; NULL for `fallback` is as "".
 ///
-/// # Safety
-///
-/// C1, C2, C5.
-unsafe fn typed<T: Copy>(
+/// As cms_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_string(
     store: *const cms_store,
     key: *const c_char,
-    fallback: T,
-    value: *mut T,
-    convert: impl Fn(&[u8]) -> Result<T, NotA>,
+    fallback: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
 ) -> cms_status {
-    guard(|| {
-        let value = required(value, "value")?;
-        // SAFETY: C5. The fallback is written in any case, as the header says of these functions.
-        unsafe { write_result(value, fallback) };
-        let mut converted = Ok(fallback);
-        // SAFETY: the caller's promise.
-        unsafe { read(store, key, &mut |text| converted = convert(text)) }?;
-        match converted {
-            // SAFETY: C5.
-            Ok(converted) => unsafe { write_result(value, converted) },
-            Err(why) => return Err(Failure::Type(named(key), why.0)),
-        }
-        Ok(())
-    })
+    // SAFETY: C1, C2.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `string_or`. SAFETY: C2, C3, C5.
+    unsafe { string_or(source, fallback, (buffer, size), len) }
 }
 
 /// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is always written: it is
@@ -186,8 +154,28 @@ pub unsafe extern "C" fn cms_get_int(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
-    unsafe { typed(store, key, fallback, value, typed::integer) }
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, None, value) }
+}
+
+/// Reads a whole number that must be between `least` and `most`, as cms_get_int does.
+///
+/// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_int.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_int_range(
+    store: *const cms_store,
+    key: *const c_char,
+    least: i64,
+    most: i64,
+    fallback: i64,
+    value: *mut i64,
+) -> cms_status {
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, Some((least, most)), value) }
 }
 
 /// Reads a truth value: 1, on, true, yes, enabled; or 0, off, false, no, disabled. `value` becomes 1 or 0, or
@@ -201,8 +189,10 @@ pub unsafe extern "C" fn cms_get_bool(
     fallback: i32,
     value: *mut i32,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
-    unsafe { typed(store, key, fallback, value, |text| typed::boolean(text).map(i32::from)) }
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, None, value) }
 }
 
 /// Reads a decimal number, whatever the locale. `fallback` as in cms_get_int.
@@ -215,8 +205,28 @@ pub unsafe extern "C" fn cms_get_double(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
-    unsafe { typed(store, key, fallback, value, typed::number) }
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, None, value) }
+}
+
+/// Reads a decimal number that must be between `least` and `most`, as cms_get_double does.
+///
+/// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_double.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_double_range(
+    store: *const cms_store,
+    key: *const c_char,
+    least: f64,
+    most: f64,
+    fallback: f64,
+    value: *mut f64,
+) -> cms_status {
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, Some((least, most)), value) }
 }
 
 /// Reads a number of bytes: digits, perhaps with k, M, G or T behind them for powers of 1024, and B or iB behind
@@ -230,8 +240,90 @@ pub unsafe extern "C" fn cms_get_size(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
-    // Guarded by `guard` in `typed`. SAFETY: C1, C2, C5.
-    unsafe { typed(store, key, fallback, value, typed::size) }
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, None, value) }
+}
+
+/// Reads a number of bytes that must be between `least` and `most`, as cms_get_size does.
+///
+/// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_size.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_get_size_range(
+    store: *const cms_store,
+    key: *const c_char,
+    least: u64,
+    most: u64,
+    fallback: u64,
+    value: *mut u64,
+) -> cms_status {
+    // SAFETY: C1, C2, C4.
+    let source = unsafe { OfStore::new(store, key) };
+    // Guarded by `guard` in `typed`. SAFETY: C5.
+    unsafe { typed(source, fallback, Some((least, most)), value) }
+}
+
+/// Writes the key with the name of its section in place of a selector to `buffer`, as in cms_get: "network.lan.ipaddr" for
+/// "network.@interface[0].ipaddr". For an anonymous section that is the generated name. The option need not exist. A name
+/// goes on to mean the section when others are added or moved.
+///
+/// CMS_ERR_NOT_FOUND: there is no such section. Otherwise as cms_get.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_resolve(
+    store: *const cms_store,
+    key: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    guard(|| {
+        check_buffer(buffer, size)?;
+        // SAFETY: C1.
+        let snapshot = unsafe { handle(store, "store") }?.0.snapshot()?;
+        // SAFETY: C2.
+        let resolved = resolved(&snapshot, unsafe { bytes(key, "key") }?)?;
+        // SAFETY: C3, C5.
+        unsafe { put_value(&resolved, buffer, size, len) };
+        Ok(())
+    })
+}
+
+/// Returns a key of a snapshot with the name of its section.
+pub fn resolved(snapshot: &Snapshot, key: &[u8]) -> Result<Vec<u8>, Failure> {
+    check(key, "key")?;
+    snapshot.resolve(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))
+}
+
+/// Finds the line of an option or a section in the text of its package, counted from 1, for messages: `file` gets the path
+/// of the package file, as in cms_get. The text is read as it is now.
+///
+/// CMS_ERR_NOT_FOUND: the text has no such key. CMS_ERR_INVALID: the key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_find_line(
+    store: *const cms_store,
+    key: *const c_char,
+    file: *mut c_char,
+    size: usize,
+    len: *mut usize,
+    line: *mut u32,
+) -> cms_status {
+    guard(|| {
+        check_buffer(file, size)?;
+        let place = required(line, "line")?;
+        // SAFETY: C1.
+        let store = unsafe { handle(store, "store") }?;
+        // SAFETY: C2.
+        let key = unsafe { bytes(key, "key") }?;
+        check(key, "key")?;
+        let found = store.0.text_line(key)?;
+        let line = found.find(None).ok_or_else(|| Failure::Missing(key.to_vec()))?;
+        // SAFETY: C5.
+        unsafe { write_result(place, line) };
+        // SAFETY: C3, C5.
+        unsafe { put_value(found.file().as_os_str().as_bytes(), file, size, len) };
+        Ok(())
+    })
 }
 
 /// Looks for packages that others have changed without this library, with an editor for example, and brings

@@ -6,20 +6,21 @@ use std::time::Duration;
 use cms_core::log::Content;
 use cms_core::{Savepoint, Transaction};
 
+use crate::change::{VALUE, add_section, changed, package_name, set_list};
 use crate::handle::{
-    bytes, check, check_buffer, check_text, handle, handle_mut, message_of, put_value, reclaim, required,
-    write_handle, write_result,
+    bytes, check, check_buffer, handle, handle_mut, message_of, put_value, reclaim, required, write_handle,
+    write_result,
 };
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard, guard_void};
-use crate::store::string_of;
+use crate::typed::{OfTxn, Source};
 
 /// Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees them
 /// before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that there is no such
 /// package, section or option; CMS_ERR_INVALID that a key, name, type or value is not allowed; CMS_ERR_PARSE and
 /// CMS_ERR_IO that a package cannot be read. The transaction then goes on without the change. A call that changes
 /// nothing returns CMS_OK.
-pub struct cms_txn(Transaction, Vec<Savepoint>);
+pub struct cms_txn(pub(crate) Transaction, Vec<Savepoint>);
 
 /// Begins a transaction. It ends with cms_txn_commit or cms_txn_rollback.
 ///
@@ -47,9 +48,6 @@ impl cms_txn {
     }
 }
 
-/// The name of arguments that are values. Values may be any bytes; all other text is UTF-8.
-const VALUE: &str = "value";
-
 /// Calls `change` with the transaction and two strings, of which the second is called `what`.
 ///
 /// # Safety
@@ -58,21 +56,14 @@ const VALUE: &str = "value";
 unsafe fn change(
     txn: *mut cms_txn,
     key: *const c_char,
-    (text, what): (*const c_char, &'static str),
+    text: (*const c_char, &'static str),
     change: impl FnOnce(&mut Transaction, &[u8], &[u8]) -> cms_core::Result<()>,
 ) -> cms_status {
     guard(|| {
         // SAFETY: the caller's promise.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: C2.
-        let key = unsafe { bytes(key, "key") }?;
-        // SAFETY: C2.
-        let text = unsafe { bytes(text, what) }?;
-        check(key, "key")?;
-        if what != VALUE {
-            check_text(text, what)?;
-        }
-        Ok(change(&mut txn.0, key, text)?)
+        unsafe { changed(&mut txn.0, key, text, change) }
     })
 }
 
@@ -104,17 +95,38 @@ pub unsafe extern "C" fn cms_txn_add_section(
     guard(|| {
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: C2.
-        let package = unsafe { bytes(package, "package") }?;
-        // SAFETY: C2.
-        let section_type = unsafe { bytes(r#type, "type") }?;
-        check(package, "package")?;
-        check(section_type, "type")?;
         check_buffer(buffer, size)?;
-        let name = txn.0.add_section(package, section_type)?;
+        // SAFETY: C2.
+        let name = unsafe { add_section(&mut txn.0, (package, r#type)) }?;
         // SAFETY: C3, C5.
         unsafe { put_value(name.as_bytes(), buffer, size, len) };
         Ok(())
+    })
+}
+
+/// Makes a package without sections.
+///
+/// CMS_ERR_EXISTS: there is such a package.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_add_package(txn: *mut cms_txn, package: *const c_char) -> cms_status {
+    guard(|| {
+        // SAFETY: C1, C4.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: C2.
+        Ok(txn.0.add_package(unsafe { package_name(package) }?)?)
+    })
+}
+
+/// Deletes a package with all its sections, even if its text has errors: the commit removes the file. A symbolic link is
+/// removed, and its target stays. If another transaction has changed the package, that is a conflict. Later changes of
+/// the same transaction may make the package anew.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cms_txn_delete_package(txn: *mut cms_txn, package: *const c_char) -> cms_status {
+    guard(|| {
+        // SAFETY: C1, C4.
+        let txn = unsafe { handle_mut(txn, "txn") }?;
+        // SAFETY: C2.
+        Ok(txn.0.delete_package(unsafe { package_name(package) }?)?)
     })
 }
 
@@ -131,22 +143,8 @@ pub unsafe extern "C" fn cms_txn_set_list(
     guard(|| {
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
-        // SAFETY: C2.
-        let key = unsafe { bytes(key, "key") }?;
-        check(key, "key")?;
-        if count > 0 {
-            required(items.cast_mut(), "items")?;
-        }
-        let item = |index| {
-            // SAFETY: C3: the index is below `count`.
-            let place = unsafe { items.add(index) };
-            // SAFETY: the same.
-            let item = unsafe { place.read() };
-            // SAFETY: C2.
-            unsafe { bytes(item, "one of items") }
-        };
-        let items = (0..count).map(item).collect::<Result<Vec<_>, _>>()?;
-        Ok(txn.0.set_list(key, &items)?)
+        // SAFETY: C2, C3.
+        unsafe { set_list(&mut txn.0, key, items, count) }
     })
 }
 
@@ -223,10 +221,9 @@ pub unsafe extern "C" fn cms_txn_get(
         // SAFETY: C2.
         let key = unsafe { bytes(key, "key") }?;
         check(key, "key")?;
-        let value = txn.get(key)?;
         // SAFETY: C3, C5.
-        unsafe { put_value(string_of(key, &value)?, buffer, size, len) };
-        Ok(())
+        let mut put = |text: &[u8]| unsafe { put_value(text, buffer, size, len) };
+        OfTxn::of(txn, key).read(&mut put)
     })
 }
 

@@ -38,7 +38,7 @@ def python_type(declared: str) -> Any:
     declared = " ".join(declared.split())
     if declared == "const char *":
         return ctypes.c_char_p
-    if declared == "const char *const *":
+    if declared in ("const char *const *", "const char **"):
         return ctypes.POINTER(ctypes.c_char_p)
     if declared == "void *":
         return ctypes.c_void_p
@@ -92,7 +92,14 @@ def test_every_function_has_the_result_and_the_arguments_of_the_header(header: s
 
 def test_the_callbacks_have_the_result_and_the_arguments_of_the_header(header: str) -> None:
     there = re.findall(r"typedef (\w+) \(\*(cms_\w+)\)\((.*?)\);", header, re.DOTALL)
-    assert [name for _, name, _ in there] == ["cms_message_callback", "cms_event_callback", "cms_verifier_callback"]
+    assert sorted(name for _, name, _ in there) == [
+        "cms_event_callback",
+        "cms_message_callback",
+        "cms_option_callback",
+        "cms_package_callback",
+        "cms_section_callback",
+        "cms_verifier_callback",
+    ]
     for result, name, parameters in there:
         arguments: Any = tuple(python_type(declared(one)[0]) for one in parameters.split(","))
         ours = getattr(_ffi, name)

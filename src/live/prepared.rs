@@ -28,6 +28,12 @@ impl Prepared {
         Ok(Self { store, key: key.into(), found: None, generation: 0, kept: None })
     }
 
+    /// Returns the store that it reads.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Returns the key.
     #[must_use]
     pub fn key(&self) -> &[u8] {

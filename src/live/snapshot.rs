@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::live::Store;
-use crate::map::{Answer, FastKey, Hot, KeyPath, KeyText, Map, MapPackage, MapValue, ScannedKey, Seq, Table};
+use crate::map::{
+    Answer, FastKey, Hot, KeyPath, KeyText, Map, MapPackage, MapSection, MapValue, ScannedKey, Seq, Table,
+};
 use crate::model::package::{Key, Selector};
 
 /// All packages as one commit left them, whatever is committed later. It keeps the maps it has read in memory, so
@@ -150,6 +152,12 @@ impl Snapshot {
         }
     }
 
+    /// Returns the store that it is of.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
     /// Returns the revision: the number, in the log, of the last transaction in the snapshot; see
     /// [`Store::revision`].
     #[must_use]
@@ -249,6 +257,19 @@ impl Snapshot {
         let key = value_key(key)?;
         let Some(map) = self.map(&key.package)? else { return Ok(None) };
         resolve(map, &key, Some(self.inner.seq))
+    }
+
+    /// Returns a key with the name of its section in place of a selector; the option need not exist. `Ok(None)` means that
+    /// there is no such section.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Snapshot::get`].
+    pub fn resolve(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let key = value_key(key)?;
+        let Some(map) = self.map(&key.package)? else { return Ok(None) };
+        let section = select(map, &key, Some(self.inner.seq))?;
+        Ok(section.map(|section| key.with_section(section.name())))
     }
 
     /// Looks up several keys at once; the values of keys that do not exist are `None`. It is faster than single
@@ -353,9 +374,18 @@ pub(crate) fn check_package(name: &[u8]) -> Result<()> {
 
 /// Looks up a parsed key: the value of an option, or the type of a section.
 pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapValue<'m>>> {
+    let Some(section) = select(map, key, seq)? else { return Ok(None) };
+    Ok(match &key.option {
+        Some(option) => section.get(option),
+        None => Some(MapValue::String(section.section_type())),
+    })
+}
+
+/// Finds the section of a parsed key.
+fn select<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapSection<'m>>> {
     let package = MapPackage::of(map, seq);
     let Some(selector) = &key.section else { return Ok(None) };
-    let section = match selector {
+    Ok(match selector {
         Selector::Name(name) => package.section(name),
         Selector::Index(section_type, index) => package.section_of_type(section_type, *index),
         Selector::Match(section_type, option, wanted) => {
@@ -374,10 +404,5 @@ pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<O
                 (found, _) => found,
             }
         }
-    };
-    let Some(section) = section else { return Ok(None) };
-    Ok(match &key.option {
-        Some(option) => section.get(option),
-        None => Some(MapValue::String(section.section_type())),
     })
 }

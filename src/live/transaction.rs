@@ -166,6 +166,12 @@ impl Transaction {
         })
     }
 
+    /// Returns the store that it changes.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Returns its id, which is unique in this process. It is not the number in the log, which the commit returns.
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -270,6 +276,23 @@ impl Transaction {
         let read = (section.name().to_vec(), key.option);
         working.reads.insert(read);
         Ok(found)
+    }
+
+    /// Returns a key with the name of its section in place of a selector, as the transaction sees it; the option need not
+    /// exist. `Ok(None)` means that there is no such section.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::get`].
+    pub fn resolve(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let key = Key::parse(key)?;
+        let working = match self.working(&key.package) {
+            Err(error) if error.code() == Code::NotFound => return Ok(None),
+            working => working?,
+        };
+        let Some(selector) = &key.section else { return Err(no_section(&key)) };
+        let found = working.package().select(selector)?;
+        Ok(found.map(|section| key.with_section(section.name())))
     }
 
     /// Sets an option to a string, or creates a section, whose type is the value, and its package if that does not

@@ -171,6 +171,12 @@ class Unsupported(Error, NotImplementedError):
     status = _ffi.CMS_ERR_UNSUPPORTED
 
 
+class OutOfRange(Error, ValueError):
+    """The value is a number, but not within the limits that were given."""
+
+    status = _ffi.CMS_ERR_RANGE
+
+
 class End(Error, IndexError):
     """There is nothing more."""
 

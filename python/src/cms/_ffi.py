@@ -70,6 +70,7 @@ CMS_ERR_INTERNAL = 17
 CMS_ERR_REFUSED = 18
 CMS_ERR_MEMORY = 19
 CMS_ERR_UNSUPPORTED = 20
+CMS_ERR_RANGE = 21
 
 CMS_OPEN_PRIVATE = 1
 CMS_OPTION_STRING = 1
@@ -156,6 +157,7 @@ class cms_error(_Sized):
         ("program", c_char_p),
         ("reason", c_char_p),
         ("pid", c_uint32),
+        ("value", c_char_p),
     )
 
 
@@ -276,6 +278,9 @@ if not TYPE_CHECKING:  # else any name would be one
 
 
 cms_status = c_int
+cms_package_callback = CFUNCTYPE(c_int32, POINTER(cms_bytes), c_void_p)
+cms_section_callback = CFUNCTYPE(c_int32, POINTER(cms_section), c_void_p)
+cms_option_callback = CFUNCTYPE(c_int32, POINTER(cms_option), c_void_p)
 cms_event_callback = CFUNCTYPE(None, POINTER(cms_event), cms_status, c_void_p)
 cms_verifier_callback = CFUNCTYPE(c_int32, POINTER(cms_event), POINTER(c_char), c_size_t, c_void_p)
 
@@ -288,6 +293,7 @@ def P(kind: Any) -> Any:
 # The result of each function and its arguments. `char *`, which is written to, is P(c_char).
 SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_status_name": (c_char_p, c_int32),
+    "cms_status_message": (c_char_p, c_int32),
     "cms_last_error": (cms_status, P(cms_error)),
     "cms_last_message": (c_size_t, P(c_char), c_size_t),
     "cms_open": (cms_status, P(cms_options), P(P(cms_store))),
@@ -300,6 +306,16 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_get_bool": (cms_status, P(cms_store), c_char_p, c_int32, P(c_int32)),
     "cms_get_double": (cms_status, P(cms_store), c_char_p, c_double, P(c_double)),
     "cms_get_size": (cms_status, P(cms_store), c_char_p, c_uint64, P(c_uint64)),
+    "cms_get_string": (cms_status, P(cms_store), c_char_p, c_char_p, P(c_char), c_size_t, P(c_size_t)),
+    "cms_get_int_range": (cms_status, P(cms_store), c_char_p, c_int64, c_int64, c_int64, P(c_int64)),
+    "cms_get_double_range": (cms_status, P(cms_store), c_char_p, c_double, c_double, c_double, P(c_double)),
+    "cms_get_size_range": (cms_status, P(cms_store), c_char_p, c_uint64, c_uint64, c_uint64, P(c_uint64)),
+    "cms_resolve": (cms_status, P(cms_store), c_char_p, P(c_char), c_size_t, P(c_size_t)),
+    "cms_find_line": (cms_status, P(cms_store), c_char_p, P(c_char), c_size_t, P(c_size_t), P(c_uint32)),
+    "cms_parse_int": (cms_status, c_char_p, P(c_int64)),
+    "cms_parse_bool": (cms_status, c_char_p, P(c_int32)),
+    "cms_parse_double": (cms_status, c_char_p, P(c_double)),
+    "cms_parse_size": (cms_status, c_char_p, P(c_uint64)),
     "cms_flush": (cms_status, P(cms_store)),
     "cms_refresh": (cms_status, P(cms_store), P(c_int32)),
     "cms_revision": (cms_status, P(cms_store), P(c_uint64)),
@@ -316,8 +332,34 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_snapshot_get_list": (cms_status, P(cms_snapshot), c_char_p, P(cms_bytes)),
     "cms_bytes_next": (cms_status, P(cms_bytes), P(cms_bytes)),
     "cms_snapshot_get_many": (cms_status, P(cms_snapshot), P(c_char_p), c_size_t, P(cms_bytes)),
+    "cms_snapshot_get_string": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(c_char_p)),
+    "cms_snapshot_get_int": (cms_status, P(cms_snapshot), c_char_p, c_int64, P(c_int64)),
+    "cms_snapshot_get_int_range": (cms_status, P(cms_snapshot), c_char_p, c_int64, c_int64, c_int64, P(c_int64)),
+    "cms_snapshot_get_bool": (cms_status, P(cms_snapshot), c_char_p, c_int32, P(c_int32)),
+    "cms_snapshot_get_double": (cms_status, P(cms_snapshot), c_char_p, c_double, P(c_double)),
+    "cms_snapshot_get_double_range": (
+        cms_status,
+        P(cms_snapshot),
+        c_char_p,
+        c_double,
+        c_double,
+        c_double,
+        P(c_double),
+    ),
+    "cms_snapshot_get_size": (cms_status, P(cms_snapshot), c_char_p, c_uint64, P(c_uint64)),
+    "cms_snapshot_get_size_range": (cms_status, P(cms_snapshot), c_char_p, c_uint64, c_uint64, c_uint64, P(c_uint64)),
+    "cms_snapshot_resolve": (cms_status, P(cms_snapshot), c_char_p, P(c_char), c_size_t, P(c_size_t)),
     "cms_key_open": (cms_status, P(cms_store), c_char_p, P(P(cms_key))),
     "cms_key_get": (cms_status, P(cms_key), P(cms_bytes)),
+    "cms_key_get_string": (cms_status, P(cms_key), c_char_p, P(c_char_p)),
+    "cms_key_get_list": (cms_status, P(cms_key), P(cms_bytes)),
+    "cms_key_get_int": (cms_status, P(cms_key), c_int64, P(c_int64)),
+    "cms_key_get_int_range": (cms_status, P(cms_key), c_int64, c_int64, c_int64, P(c_int64)),
+    "cms_key_get_bool": (cms_status, P(cms_key), c_int32, P(c_int32)),
+    "cms_key_get_double": (cms_status, P(cms_key), c_double, P(c_double)),
+    "cms_key_get_double_range": (cms_status, P(cms_key), c_double, c_double, c_double, P(c_double)),
+    "cms_key_get_size": (cms_status, P(cms_key), c_uint64, P(c_uint64)),
+    "cms_key_get_size_range": (cms_status, P(cms_key), c_uint64, c_uint64, c_uint64, P(c_uint64)),
     "cms_key_close": (None, P(cms_key)),
     "cms_package_iter_open": (cms_status, P(cms_snapshot), P(P(cms_package_iter))),
     "cms_package_iter_next": (cms_status, P(cms_package_iter), P(cms_bytes)),
@@ -328,6 +370,42 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_option_iter_open": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_option_iter))),
     "cms_option_iter_next": (cms_status, P(cms_option_iter), P(cms_option)),
     "cms_option_iter_close": (None, P(cms_option_iter)),
+    "cms_foreach_package": (cms_status, P(cms_store), cms_package_callback, c_void_p, P(c_int32)),
+    "cms_foreach_section": (cms_status, P(cms_store), c_char_p, c_char_p, cms_section_callback, c_void_p, P(c_int32)),
+    "cms_foreach_option": (cms_status, P(cms_store), c_char_p, c_char_p, cms_option_callback, c_void_p, P(c_int32)),
+    "cms_snapshot_foreach_package": (cms_status, P(cms_snapshot), cms_package_callback, c_void_p, P(c_int32)),
+    "cms_snapshot_foreach_section": (
+        cms_status,
+        P(cms_snapshot),
+        c_char_p,
+        c_char_p,
+        cms_section_callback,
+        c_void_p,
+        P(c_int32),
+    ),
+    "cms_snapshot_foreach_option": (
+        cms_status,
+        P(cms_snapshot),
+        c_char_p,
+        c_char_p,
+        cms_option_callback,
+        c_void_p,
+        P(c_int32),
+    ),
+    "cms_set": (cms_status, P(cms_store), c_char_p, c_char_p),
+    "cms_set_int": (cms_status, P(cms_store), c_char_p, c_int64),
+    "cms_set_bool": (cms_status, P(cms_store), c_char_p, c_int32),
+    "cms_set_double": (cms_status, P(cms_store), c_char_p, c_double),
+    "cms_set_size": (cms_status, P(cms_store), c_char_p, c_uint64),
+    "cms_set_list": (cms_status, P(cms_store), c_char_p, P(c_char_p), c_size_t),
+    "cms_add_list": (cms_status, P(cms_store), c_char_p, c_char_p),
+    "cms_del_list": (cms_status, P(cms_store), c_char_p, c_char_p),
+    "cms_delete": (cms_status, P(cms_store), c_char_p),
+    "cms_rename": (cms_status, P(cms_store), c_char_p, c_char_p),
+    "cms_reorder": (cms_status, P(cms_store), c_char_p, c_size_t),
+    "cms_add_section": (cms_status, P(cms_store), c_char_p, c_char_p, P(c_char), c_size_t, P(c_size_t)),
+    "cms_add_package": (cms_status, P(cms_store), c_char_p),
+    "cms_delete_package": (cms_status, P(cms_store), c_char_p),
     "cms_begin": (cms_status, P(cms_store), P(P(cms_txn))),
     "cms_txn_set": (cms_status, P(cms_txn), c_char_p, c_char_p),
     "cms_txn_add_section": (cms_status, P(cms_txn), c_char_p, c_char_p, P(c_char), c_size_t, P(c_size_t)),
@@ -341,6 +419,21 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_txn_package_iter_open": (cms_status, P(cms_txn), P(P(cms_package_iter))),
     "cms_txn_section_iter_open": (cms_status, P(cms_txn), c_char_p, c_char_p, P(P(cms_section_iter))),
     "cms_txn_option_iter_open": (cms_status, P(cms_txn), c_char_p, c_char_p, P(P(cms_option_iter))),
+    "cms_txn_add_package": (cms_status, P(cms_txn), c_char_p),
+    "cms_txn_delete_package": (cms_status, P(cms_txn), c_char_p),
+    "cms_txn_get_string": (cms_status, P(cms_txn), c_char_p, c_char_p, P(c_char), c_size_t, P(c_size_t)),
+    "cms_txn_get_int": (cms_status, P(cms_txn), c_char_p, c_int64, P(c_int64)),
+    "cms_txn_get_int_range": (cms_status, P(cms_txn), c_char_p, c_int64, c_int64, c_int64, P(c_int64)),
+    "cms_txn_get_bool": (cms_status, P(cms_txn), c_char_p, c_int32, P(c_int32)),
+    "cms_txn_get_double": (cms_status, P(cms_txn), c_char_p, c_double, P(c_double)),
+    "cms_txn_get_double_range": (cms_status, P(cms_txn), c_char_p, c_double, c_double, c_double, P(c_double)),
+    "cms_txn_get_size": (cms_status, P(cms_txn), c_char_p, c_uint64, P(c_uint64)),
+    "cms_txn_get_size_range": (cms_status, P(cms_txn), c_char_p, c_uint64, c_uint64, c_uint64, P(c_uint64)),
+    "cms_txn_set_int": (cms_status, P(cms_txn), c_char_p, c_int64),
+    "cms_txn_set_bool": (cms_status, P(cms_txn), c_char_p, c_int32),
+    "cms_txn_set_double": (cms_status, P(cms_txn), c_char_p, c_double),
+    "cms_txn_set_size": (cms_status, P(cms_txn), c_char_p, c_uint64),
+    "cms_txn_resolve": (cms_status, P(cms_txn), c_char_p, P(c_char), c_size_t, P(c_size_t)),
     "cms_txn_info": (cms_status, P(cms_txn), P(c_uint64), P(c_uint64), P(c_size_t)),
     "cms_txn_set_message": (cms_status, P(cms_txn), c_char_p),
     "cms_txn_set_confirm": (cms_status, P(cms_txn), c_uint64),

@@ -31,3 +31,4 @@ class Status(IntEnum):
     REFUSED = _ffi.CMS_ERR_REFUSED
     MEMORY = _ffi.CMS_ERR_MEMORY
     UNSUPPORTED = _ffi.CMS_ERR_UNSUPPORTED
+    RANGE = _ffi.CMS_ERR_RANGE

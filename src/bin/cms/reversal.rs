@@ -132,18 +132,16 @@ impl Reversal {
     }
 }
 
-const INDENT: &str = "    ";
-
 /// Returns what a transaction changed, a line for each key.
 fn change_lines(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     for package in &record.packages {
-        let line = |change| [INDENT, &cms::shown::lines(change_line(&package.package, change))].concat();
+        let line = |change| format!("    {}", cms::shown::lines(change_line(&package.package, change)));
         lines.extend(package.changes.iter().map(line));
         if package.deleted {
-            lines.push([INDENT, &format!("{}: the package was deleted", package.package)].concat());
+            lines.push(format!("    {}: the package was deleted", package.package));
         } else if package.changes.is_empty() {
-            lines.push([INDENT, &format!("{}: only comments or layout", package.package)].concat());
+            lines.push(format!("    {}: only comments or layout", package.package));
         }
     }
     lines

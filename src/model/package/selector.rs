@@ -93,6 +93,12 @@ impl Key {
         Ok((key, rest))
     }
 
+    /// Returns the key as text with this section.
+    pub(crate) fn with_section(&self, name: &[u8]) -> Vec<u8> {
+        let parts = [Some(&*self.package), Some(name), self.option.as_deref()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(&b'.')
+    }
+
     /// Returns the key as text, selectors included.
     #[must_use]
     pub fn text(&self) -> String {
