@@ -124,6 +124,7 @@ pub use live::transaction::{MAX_OPEN, Savepoint, SectionHead, Transaction};
 pub use live::{PackageMemory, Store};
 pub use map_reports::{MapReport, Maps};
 pub use model::change::{Delta, DeltaKind};
+pub use model::package::toward::Extent;
 pub use model::package::{Key, List, MAX_TEXT, OptionView, Package, Section, Selector, Value};
 pub use os::caller::VERIFYING;
 pub use os::dirs::{Dir, DirOptions, Dirs, Origin};

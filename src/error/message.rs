@@ -89,7 +89,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Parse(error) => error.reason.hint(),
+            Self::Parse(error) => error.hint(),
             Self::Ambiguous { .. } => Some("name one of the sections, or select it by its index"),
             Self::Conflict { .. } => Some("read the package again and repeat the change"),
             Self::Locked { .. } => Some("wait until the holder has finished, or end it if it hangs"),

@@ -38,6 +38,7 @@ mod session_reuse;
 mod stops;
 mod stress;
 mod support;
+mod toward;
 mod transactions;
 mod undo_redo;
 mod verify;

@@ -69,6 +69,11 @@ pub fn report_outcome(context: &mut Context, place: &Place, outcome: cms::Commit
         let revision = outcome.revision.map_or_else(String::new, |number| format!(" as revision {number}"));
         context.verbose(&format!("{}: {} changes committed{revision}", place.name, outcome.applied));
     }
+    if outcome.applied + outcome.failed == 0 {
+        context.verbose(&format!("{}: nothing is staged, so there is nothing to commit", place.name));
+    } else if !outcome.written && outcome.failed == 0 {
+        context.verbose(&format!("{}: the file has the staged values already", place.name));
+    }
     if outcome.failed > 0 {
         let text = format!(
             "{}: {} staged changes cannot be applied and stay staged; see 'cms changes {0}'",

@@ -174,7 +174,7 @@ fn has_open_backslash(text: &[u8]) -> bool {
     backslashes % 2 == 1
 }
 
-fn without_line_end(text: &[u8]) -> &[u8] {
+pub(super) fn without_line_end(text: &[u8]) -> &[u8] {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     text.strip_suffix(b"\r").unwrap_or(text)
 }

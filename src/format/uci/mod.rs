@@ -11,6 +11,7 @@
 //! - `render` writes an edited package back into the text it was read from, and changes only the lines that the edits
 //!   concern; `place` is its second pass, which moves sections and inserts new ones; `patch` applies the replacements
 //!   of both.
+//! - `reach` edits a package so that it has a wanted state, and takes over the comments of new sections.
 //! - `tidy` gives text canonical spacing and quoting.
 //! - `words` splits command lines, which are quoted the same way.
 
@@ -22,6 +23,7 @@ mod load;
 mod patch;
 mod place;
 mod print;
+mod reach;
 mod render;
 mod statement;
 mod tidy;
@@ -38,6 +40,7 @@ pub(crate) use lexer::{Lexer, Word};
 pub use load::{check, import, parse};
 pub(crate) use print::push_escaped;
 pub use print::{print, print_section, quoted};
+pub use reach::{packages, reach};
 pub use render::render;
 pub(crate) use render::rewrite;
 pub(crate) use statement::{Command, Opened, Statement, Statements};

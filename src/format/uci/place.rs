@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::layout::{self, Block, Layout, SectionSites};
+use super::layout::{self, Block, Layout, SectionSites, without_line_end};
 use super::load::parse;
 use super::patch::{Patch, line_end, preceding_blank_line};
 use super::print::print_section_lines;
@@ -12,7 +12,8 @@ use crate::bytes;
 use crate::error::Result;
 use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
-use crate::model::package::Package;
+use crate::model::package::{Package, Section};
+use crate::model::package::rising::longest_rising;
 
 /// The second pass: moves sections, and inserts new ones at their positions. All other sections are already as in
 /// `edited`.
@@ -43,16 +44,27 @@ pub(super) fn place_sections(
     for (index, section) in edited.sections().enumerate().filter(|(index, _)| !stable[*index]) {
         let text = match order[index] {
             Some(ordinal) => cut_section(&layout.sections[ordinal], &mut patch),
-            None => {
-                // Room for a section of usual size.
-                let mut text = Vec::with_capacity(512);
-                print_section_lines(section, false, patch.line_end, &mut text);
-                text
-            }
+            None => new_section(section, patch.line_end),
         };
         insert_section(text, before[index], after[index], &layout, &mut patch);
     }
     Ok(patch.apply())
+}
+
+/// Returns the lines of a new section: those of the text it comes from, with the line ends of this text.
+fn new_section(section: Section<'_>, line_end: &[u8]) -> Vec<u8> {
+    let Some(lines) = section.lines() else {
+        // Room for a section of usual size.
+        let mut text = Vec::with_capacity(512);
+        print_section_lines(section, false, line_end, &mut text);
+        return text;
+    };
+    let mut text = Vec::with_capacity(lines.len() + line_end.len());
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        text.extend_from_slice(without_line_end(line));
+        text.extend_from_slice(line_end);
+    }
+    text
 }
 
 /// Lists, for each section, the last staying section before it and the first staying section after it.
@@ -80,31 +92,6 @@ fn desired_order(edited: &Package) -> Vec<Option<usize>> {
         .collect()
 }
 
-/// Finds a longest sequence of sections whose positions rise. They stay; the other sections move.
-fn longest_rising(order: &[Option<usize>]) -> Vec<bool> {
-    let mut tails: Vec<usize> = Vec::new();
-    let mut previous: Vec<Option<usize>> = vec![None; order.len()];
-    for (index, position) in order.iter().enumerate() {
-        if position.is_none() {
-            continue;
-        }
-        let length = tails.partition_point(|tail| order[*tail] < *position);
-        previous[index] = length.checked_sub(1).map(|shorter| tails[shorter]);
-        if length == tails.len() {
-            tails.push(index);
-        } else {
-            tails[length] = index;
-        }
-    }
-    let mut stable = vec![false; order.len()];
-    let mut next = tails.last().copied();
-    while let Some(index) = next {
-        stable[index] = true;
-        next = previous[index];
-    }
-    stable
-}
-
 /// Takes a section out of the text, the comments right above it included, and returns its lines.
 fn cut_section(sites: &SectionSites, patch: &mut Patch<'_>) -> Vec<u8> {
     let mut text = Vec::new();
@@ -121,7 +108,7 @@ fn cut_section(sites: &SectionSites, patch: &mut Patch<'_>) -> Vec<u8> {
 }
 
 /// Returns where the comment lines right above a header start.
-fn comment_start(source: &[u8], block: &Block) -> usize {
+pub(super) fn comment_start(source: &[u8], block: &Block) -> usize {
     let at = block.lines.start;
     let mut start = at;
     while start > block.above {

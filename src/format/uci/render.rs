@@ -53,7 +53,11 @@ pub(crate) fn rewrite(original: &Package, package: &Package, options: &ParseOpti
     if written == *package {
         return Ok(written);
     }
-    Err(unwritable(package))
+    match package.without_lines() {
+        // The lines of a new section mean something else here, so it is written without comments.
+        Some(plain) => rewrite(original, &plain, options),
+        None => Err(unwritable(package)),
+    }
 }
 
 /// The first pass: all edits except moved and new sections.

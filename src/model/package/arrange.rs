@@ -108,7 +108,7 @@ impl Package {
     }
 
     /// Sets an option to a value, replacing its string or list.
-    fn hold(&mut self, section: SectionId, name: &[u8], held: &Held) -> Result<()> {
+    pub(super) fn hold(&mut self, section: SectionId, name: &[u8], held: &Held) -> Result<()> {
         let slot = match held {
             Held::String(string) => Slot::String(self.intern(string, None)?),
             Held::List(items) => {
@@ -127,6 +127,7 @@ impl Package {
     }
 
     fn set_slot(&mut self, section: SectionId, option: OptionId, slot: Slot) {
+        self.touch(section, Some(option));
         self.sections[section.0 as usize].options.to_mut()[option.0 as usize].value = slot;
     }
 }

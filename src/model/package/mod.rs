@@ -9,6 +9,7 @@
 //! - P3. `origin` is the position among the sections (options of the section) of the text read, so that an
 //!   edited package can be written back into that text.
 
+mod alike;
 mod arrange;
 pub(crate) mod build;
 mod dirty;
@@ -16,11 +17,13 @@ mod edit;
 #[cfg(miri)]
 mod names_miri;
 pub(crate) mod replay;
+pub(crate) mod rising;
 mod rules;
 mod selector;
 mod shared;
 mod splice;
 mod table;
+pub(crate) mod toward;
 mod view;
 
 use std::sync::Arc;
@@ -129,6 +132,8 @@ pub struct Package {
     loading: bool,
     /// The sections and options that were changed since it was read.
     touched: Touched,
+    /// New sections that are written with comments: their slots, which rise, and their lines.
+    lines: Vec<(u32, Span)>,
 }
 
 /// The handle of a section in its package; valid until the section is deleted.

@@ -47,6 +47,13 @@ impl<'p> Section<'p> {
         origin(self.data().origin)
     }
 
+    /// Returns the lines that a new section is written as, if it has some: those of the text that it comes from.
+    pub(crate) fn lines(&self) -> Option<&'p [u8]> {
+        let lines = &self.package.lines;
+        let at = lines.binary_search_by_key(&self.id.0, |(slot, _)| *slot).ok()?;
+        Some(self.package.text.get(lines[at].1))
+    }
+
     /// Returns the value of an option.
     #[must_use]
     pub fn get(&self, option: &[u8]) -> Option<Value<'p>> {

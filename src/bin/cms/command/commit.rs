@@ -152,6 +152,9 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     if places.is_empty() {
+        if terms.is_plain() {
+            context.verbose("nothing is staged, so there is nothing to commit");
+        }
         return guard::finish(context, &terms, &[], None);
     }
     let standing = guard::begin(context, &terms)?;

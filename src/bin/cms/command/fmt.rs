@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::package_files::{places, read};
+use crate::package_files::files;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 
@@ -26,7 +26,7 @@ pub const COMMAND: Command<Flags> = Command {
     name: "fmt",
     aliases: &[],
     arguments: "[PACKAGE|FILE...]",
-    summary: "tidy indentation and quoting; comments stay",
+    summary: "tidy indentation and quoting; comments stay; a pipe or '-' is written to standard output",
     flags: &[switch("check", "change nothing; exit 1 if something would change", |flags: &mut Flags| {
         &mut flags.check
     })],
@@ -44,27 +44,30 @@ const FILE: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let check = call.flags.check || context.dry_run;
     let mut differing = Vec::new();
-    for place in places(context, &call.arguments)? {
-        let tidied = read(&place).and_then(|text| {
+    for file in files(context, &call.arguments)? {
+        let tidied = file.read().and_then(|text| {
             let text = Arc::new(text);
             let tidied = match cms::text::tidy(&text) {
-                Err(Error::Parse(error)) => return Err(Error::from(error.in_file(&place.path)).into()),
+                Err(Error::Parse(error)) => return Err(Error::from(error.in_file(&file.shown())).into()),
                 tidied => tidied?,
             };
-            Ok((tidied != **text).then_some(tidied))
+            Ok((tidied != **text, tidied))
         });
         match tidied {
-            Ok(None) => {}
-            Ok(Some(_)) if check => {
+            Ok((true, _)) if check => {
                 if !context.json {
-                    context.print_line(&format!("{}: not tidy", place.path.display()))?;
+                    context.print_line(&format!("{}: not tidy", file.shown().display()))?;
                 }
-                differing.push(json!({"file": place.path}));
+                differing.push(json!({"file": file.shown()}));
             }
-            Ok(Some(_)) => {
-                context.store.tidy(&place)?;
-                context.verbose(&format!("{}: tidied", place.path.display()));
+            Ok(_) if check => {}
+            // The text of a pipe cannot be written back, so it goes to standard output.
+            Ok((_, text)) if !file.is_regular => context.put(&text)?,
+            Ok((true, _)) => {
+                context.store.tidy(&file.place)?;
+                context.verbose(&format!("{}: tidied", file.shown().display()));
             }
+            Ok((false, _)) => {}
             Err(failure) => context.report(&failure)?,
         }
     }

@@ -2,36 +2,65 @@
 
 use std::sync::Arc;
 
-use cms::text::ParseError;
-use cms::{Error, Place};
+use cms::text::{ParseError, ParseOptions};
+use cms::{Error, Package};
+use serde_json::json;
 
+use crate::argument::show;
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
-use crate::package_files::{places, read};
+use crate::failure::{Exit, Failure, print_error};
+use crate::package_files::{TextFile, files};
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
 pub const COMMAND: Command = Command {
     name: "validate",
     aliases: &["check"],
     arguments: "[PACKAGE|FILE...]",
-    summary: "check the syntax, all errors at once",
+    summary: "check the syntax, all errors at once; '-' is standard input",
     flags: &[],
     writes: Writes::Nothing,
-    json: &[],
+    json: &[Output::rows(&CHECKED)],
     run,
 };
 
+/// A file that was checked. Its errors are on standard error.
+const CHECKED: Shape = Shape::of(
+    "
+    file text the file
+    errors number how many errors it has
+    warnings [doubt] values that are probably not meant as they are read",
+)
+.using(&[&DOUBT]);
+
+/// A value that is probably not meant as it is read.
+const DOUBT: Shape = Shape::named(
+    "doubt",
+    "
+    key text the key of the value
+    line number the line where it begins
+    statement text the line of the value that looks like a statement",
+);
+
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
-    let mut checked = 0;
-    for place in places(context, &call.arguments)? {
+    let (mut rows, mut checked) = (Vec::new(), 0);
+    for file in files(context, &call.arguments)? {
         checked += 1;
-        let errors = match read(&place) {
-            Ok(text) => all_errors(context, &place, text),
+        let text = match file.read() {
+            Ok(text) => Arc::new(text),
             Err(failure) => {
                 context.report(&failure)?;
                 continue;
             }
         };
+        let errors = all_errors(context, &file, &text);
+        let doubts = if errors.is_empty() { doubts(&file, &text) } else { Vec::new() };
+        if context.json {
+            let doubts: Vec<_> = doubts.iter().map(Doubt::json).collect();
+            rows.push(json!({"file": file.shown(), "errors": errors.len(), "warnings": doubts}));
+        } else {
+            doubts.iter().for_each(|doubt| doubt.print(&file));
+        }
         for error in errors {
             context.report(&Error::from(error).into())?;
         }
@@ -39,11 +68,71 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     if context.worst == Exit::Ok {
         context.verbose(&format!("{checked} files checked"));
     }
+    if context.json {
+        context.put_rows(rows)?;
+    }
     Ok(Exit::Ok)
 }
 
 /// Returns all that is wrong with a text, in order.
-fn all_errors(context: &Context, place: &Place, text: Vec<u8>) -> Vec<ParseError> {
-    let errors = cms::text::check(&Arc::new(text), context.store.options().parse_options().progress);
-    errors.into_iter().map(|error| error.in_file(&place.path)).collect()
+fn all_errors(context: &Context, file: &TextFile, text: &Arc<Vec<u8>>) -> Vec<ParseError> {
+    let errors = cms::text::check(text, context.store.options().parse_options().progress);
+    errors.into_iter().map(|error| error.in_file(&file.shown())).collect()
+}
+
+/// A value of several lines, one of which looks like a statement: probably a quote is missing, and a later one, which
+/// is missing its own, ends the value.
+struct Doubt {
+    key: String,
+    line: usize,
+    statement: Vec<u8>,
+}
+
+impl Doubt {
+    fn json(&self) -> serde_json::Value {
+        json!({"key": self.key, "line": self.line, "statement": show(&self.statement)})
+    }
+
+    fn print(&self, file: &TextFile) {
+        let (file, statement) = (file.shown(), show(&self.statement));
+        print_error(&cms::shown::lines(format!(
+            "cms: warning: {}:{}: the value of {} goes on over the line '{statement}', which looks like a statement\n\
+             hint: close the quotes of the value; a ' inside single quotes is written '\\''",
+            file.display(),
+            self.line,
+            self.key
+        )));
+    }
+}
+
+/// Returns the values of a correct text that are probably not meant as they are read.
+fn doubts(file: &TextFile, text: &Arc<Vec<u8>>) -> Vec<Doubt> {
+    let read = cms::text::parse(file.place.name.as_bytes(), Arc::clone(text), &ParseOptions::new());
+    read.map_or_else(|_| Vec::new(), |read| doubts_of(&read.package))
+}
+
+fn doubts_of(package: &Package) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    for section in package.sections() {
+        for option in section.options() {
+            let Some(line) = option.value().items().find_map(inner_statement) else { continue };
+            let before = option.offset().map_or(&[][..], |offset| &package.source()[..offset]);
+            doubts.push(Doubt {
+                key: format!("{}.{}", show(section.name()), show(option.name())),
+                line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+                statement: line.to_vec(),
+            });
+        }
+    }
+    doubts
+}
+
+/// Returns the first line of a value, after its first one, that looks like a statement.
+fn inner_statement(value: &[u8]) -> Option<&[u8]> {
+    let lines = value.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii);
+    let is_statement = |line: &&[u8]| {
+        let (keyword, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
+        matches!(keyword, b"config" | b"option" | b"list" | b"package") && !rest.trim_ascii().is_empty()
+    };
+    lines.into_iter().find(is_statement)
 }
