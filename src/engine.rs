@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::audit::Audit;
 use crate::commit::core::Core;
+use crate::commit::exchange::{self, Exchange};
 use crate::commit::loader::Packages;
 use crate::commit::part::Form;
 use crate::commit::place::Place;
@@ -219,7 +220,18 @@ impl Engine {
     ///
     /// As for [`crate::Engine::replace`], for the first package that fails.
     pub fn replace_together(&self, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-        write::replace_together(&self.core, texts)
+        exchange::replace_together(&self.core, texts)
+    }
+
+    /// Replaces the texts of several packages, or makes or deletes packages, as one transaction: all, or none. Each package
+    /// must be as it was when its new text was made. Returns the revision, if there is a log or there are maps.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::replace`]; [`crate::Error::Conflict`] if a package has changed since. Nothing is changed
+    /// then.
+    pub fn exchange(&self, exchanges: &[Exchange], options: &CommitOptions) -> Result<Option<u64>> {
+        exchange::exchange(&self.core, exchanges, options)
     }
 
     /// Deletes a package of the configuration directory, even if its text has errors. A symbolic link is removed, and its
@@ -239,7 +251,7 @@ impl Engine {
     ///
     /// As for [`crate::Engine::delete`], for the first package that fails.
     pub fn delete_together(&self, packages: &[Vec<u8>]) -> Result<()> {
-        write::delete_together(&self.core, packages)
+        exchange::delete_together(&self.core, packages)
     }
 
     /// Tidies the text of a package: see [`crate::format::Format::tidy`].

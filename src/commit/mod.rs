@@ -11,6 +11,7 @@ pub(crate) mod core;
 pub(crate) mod deferred;
 pub(crate) mod deferred_texts;
 pub(crate) mod draft;
+pub(crate) mod exchange;
 pub(crate) mod gate;
 pub(crate) mod group;
 pub(crate) mod group_package;

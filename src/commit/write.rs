@@ -1,8 +1,6 @@
 //! Commits of changes that are not staged: edits of a package, changes of a transaction, and whole texts. `pipeline`
 //! describes the steps they all take.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::commit::core::Core;
@@ -13,7 +11,7 @@ use crate::commit::open_session::session_within;
 use crate::commit::opening::{Found, Opened};
 use crate::commit::package_edit::PackageEdit;
 use crate::commit::parsed_text::ParsedText;
-use crate::commit::part::{ATTEMPTS, Expected, Form, Part, Placement, WholeText, keeps_changing};
+use crate::commit::part::{ATTEMPTS, Form, Part, Placement, WholeText, keeps_changing};
 use crate::commit::place::Place;
 use crate::commit::transition::Transition;
 use crate::commit::{publish, retry};
@@ -214,7 +212,7 @@ pub(crate) fn put_texts(
 }
 
 /// Does what [`put_texts`] does, and calls `also` while the file of a package is locked.
-fn put_texts_and<'t>(
+pub(crate) fn put_texts_and<'t>(
     opened: &mut Opened<'_, '_>,
     texts: &'t [WholeText],
     intent: &Intent,
@@ -269,67 +267,4 @@ pub(crate) fn tidy(core: &Core, place: &Place) -> Result<()> {
             Ok(matches!(placed, Placement::Done(_)).then_some(()))
         })
     })
-}
-
-/// Replaces the whole content of packages: see [`crate::Engine::replace_together`].
-pub(crate) fn replace_together(core: &Core, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-    core.settings.check_may_write()?;
-    let wanted = texts.iter().map(|(package, text)| replacement(core, package, text));
-    put_together(core, wanted.collect::<Result<Vec<_>>>()?)
-}
-
-/// Puts whole texts in place, the last one for each package, and sets aside what was staged for their packages.
-fn put_together(core: &Core, wanted: Vec<WholeText>) -> Result<()> {
-    let wanted: BTreeMap<PathBuf, WholeText> =
-        wanted.into_iter().map(|whole| (whole.place.path.clone(), whole)).collect();
-    let wanted: Vec<WholeText> = wanted.into_values().collect();
-    let Some(first) = wanted.first() else { return Ok(()) };
-    retry::with_session(core, session_within, |session| {
-        let mut opened = Opened::of(session, wanted.iter().map(|whole| &whole.place))?;
-        opened.attempt(&first.place, |opened| {
-            let mut staged = Vec::new();
-            let done = put_texts_and(opened, &wanted, &Intent::COMMIT, &mut |place| {
-                let locked = core.staged(place).lock()?;
-                let locked = locked.filter(|locked| !locked.text.is_empty());
-                staged.extend(locked.map(|locked| (place, locked)));
-                Ok(())
-            })?;
-            if done.is_some() {
-                for (place, locked) in &staged {
-                    core.staged(place).set_aside(locked)?;
-                }
-            }
-            Ok(done.map(|_| ()))
-        })
-    })
-}
-
-/// Deletes packages: see [`crate::Engine::delete_together`].
-pub(crate) fn delete_together(core: &Core, packages: &[Vec<u8>]) -> Result<()> {
-    core.settings.check_may_write()?;
-    let wanted = packages.iter().map(|package| deletion(core, package)).collect::<Result<Vec<_>>>()?;
-    put_together(core, wanted)
-}
-
-fn deletion(core: &Core, package: &[u8]) -> Result<WholeText> {
-    let found = core.packages.find(package)?;
-    if !found.staged || found.overridden {
-        return Err(Error::invalid(package, "only a package of the configuration directory can be deleted"));
-    }
-    // Not the target of a symbolic link: the link is removed.
-    let place = core.packages.in_config(&found.name);
-    Ok(WholeText { place, expected: Expected::Anything, text: None })
-}
-
-fn replacement(core: &Core, package: &[u8], text: &[u8]) -> Result<WholeText> {
-    let outside = package.split(|byte| *byte == b'/').any(|part| matches!(part, b"" | b"." | b".."));
-    if !crate::model::name::is_package(package) || outside {
-        return Err(Error::invalid(package, "not a package name"));
-    }
-    let name = crate::error::shown::name(package);
-    let place = core.packages.in_config(&name);
-    let place = Place { path: crate::os::named_file::follow(place.path), ..place };
-    let text = Arc::new(text.to_vec());
-    publish::check_text(core, &name, &text)?;
-    Ok(WholeText { place, expected: Expected::Anything, text: Some(text) })
 }

@@ -138,11 +138,15 @@ impl ParseError {
     /// Returns a hint for the person who edits the text.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
-        let is_apostrophe =
-            |three: &[u8]| three[1] == b'\'' && three[0].is_ascii_alphabetic() && three[2].is_ascii_alphabetic();
+        let is_apostrophe = |three: &[u8]| {
+            three[1] == b'\'' && three[0].is_ascii_alphabetic() && three[2].is_ascii_alphabetic()
+        };
         let counts = matches!(
             self.reason,
-            Reason::TooManyArguments | Reason::InvalidCommand | Reason::InvalidName | Reason::UnterminatedSingle
+            Reason::TooManyArguments
+                | Reason::InvalidCommand
+                | Reason::InvalidName
+                | Reason::UnterminatedSingle
         );
         if counts && self.text.contains(&b'\'') && self.text.windows(3).any(is_apostrophe) {
             return Some("a ' inside single quotes is written '\\'': 'Foo'\\''s subnet'");

@@ -65,7 +65,7 @@ fn an_error_in_any_line_leaves_nothing_changed_neither_staged_nor_committed() {
         ("set network.lan.x=1\nset system.s.hostname=two\ncommit\nget network.lan.nope\n", 4, 1),
         ("ensure network.lan.x=1\nundo\n", 2, 2),
         ("add network rule\nset -c /etc network.lan.x=1\n", 2, 2),
-        ("add network rule\nimport fresh\n", 2, 2),
+        ("add network rule\nimport --replace fresh\n", 2, 2),
         ("set network.lan.x=1\nbatch\n", 2, 2),
     ] {
         for command in ["batch", "txn"] {

@@ -163,7 +163,7 @@ fn export_and_import_round_trip_in_both_formats() {
     }
     assert!(
         sandbox
-            .fed(&["import", "--merge", "network"], "config interface lan\n\toption mtu 1400\n")
+            .fed(&["import", "--stage", "--merge", "network"], "config interface lan\n\toption mtu 1400\n")
             .status
             .success()
     );
@@ -189,7 +189,10 @@ fn search_finds_keys_and_values_with_their_lines() {
 #[test]
 fn ensure_says_whether_anything_changed() {
     let sandbox = Sandbox::new();
-    assert_eq!(sandbox.ok(&["ensure", "--check", "network.lan.ipaddr=1"]), "changed network.lan.ipaddr\n");
+    assert_eq!(
+        sandbox.ok(&["ensure", "--check", "network.lan.ipaddr=1"]),
+        "would change network.lan.ipaddr\n"
+    );
     assert_eq!(sandbox.read("network"), NETWORK);
     assert_eq!(sandbox.ok(&["ensure", "network.lan.ipaddr=1"]), "changed network.lan.ipaddr\n");
     assert_eq!(sandbox.ok(&["ensure", "network.lan.ipaddr=1"]), "unchanged network.lan.ipaddr\n");

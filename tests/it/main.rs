@@ -4,6 +4,7 @@ mod auto_snapshots;
 mod batch;
 mod bench_compare;
 mod bench_gate;
+mod changing;
 mod cli;
 mod cli_regressions;
 mod combinations;

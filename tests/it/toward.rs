@@ -132,8 +132,14 @@ fn m21_sections_without_a_name_are_matched_by_content() {
     }
     let kinds: Vec<DeltaKind> = deltas(RULES, moved).iter().map(|delta| delta.kind).collect();
     assert_eq!(kinds, [DeltaKind::Reorder], "one move and no more");
-    let without = RULES.replace("# ssh\nconfig rule\n\toption name 'ssh'\n\tlist proto 'tcp'\n\tlist proto 'udp' # too\n\n", "");
-    assert_eq!(deltas(RULES, &without).iter().map(|delta| delta.kind).collect::<Vec<_>>(), [DeltaKind::Delete]);
+    let without = RULES.replace(
+        "# ssh\nconfig rule\n\toption name 'ssh'\n\tlist proto 'tcp'\n\tlist proto 'udp' # too\n\n",
+        "",
+    );
+    assert_eq!(
+        deltas(RULES, &without).iter().map(|delta| delta.kind).collect::<Vec<_>>(),
+        [DeltaKind::Delete]
+    );
 }
 
 #[test]
@@ -141,8 +147,7 @@ fn m21_of_a_changed_section_only_the_changed_lines_change() {
     let changed = "config rule\n\toption name 'ping'\n\tlist proto 'icmp'\n\n\
                    config rule\n\toption name 'ssh'\n\tlist proto 'tcp'\n\tlist proto 'sctp'\n\tlist proto 'udp'\n\n\
                    config rule\n\toption name 'www'\n";
-    let expected =
-        RULES.replace("'tcp'\n", "'tcp'\n\tlist proto 'sctp'\n").replace("'web'", "'www'");
+    let expected = RULES.replace("'tcp'\n", "'tcp'\n\tlist proto 'sctp'\n").replace("'web'", "'www'");
     assert_eq!(edited(RULES, changed, Extent::Whole), expected);
     assert_eq!(edited(RULES, RULES, Extent::Whole), RULES);
 }
@@ -150,7 +155,8 @@ fn m21_of_a_changed_section_only_the_changed_lines_change() {
 #[test]
 fn m21_comments_of_new_sections_come_along() {
     let have = "# mine\nconfig a 'x'\n\toption o '1' # one\n";
-    let wanted = "# theirs\nconfig a 'y'\n\t# inside\n\toption p '2' # two\n\n# gone\nconfig a 'x'\n\toption o '1'\n";
+    let wanted =
+        "# theirs\nconfig a 'y'\n\t# inside\n\toption p '2' # two\n\n# gone\nconfig a 'x'\n\toption o '1'\n";
     let new = edited(have, wanted, Extent::Whole);
     assert_eq!(
         new,
@@ -168,7 +174,8 @@ fn m21_a_part_doubles_neither_items_nor_sections() {
     let have = "config a 'x'\n\tlist l 'a'\n\tlist l 'b' # kept\n";
     let part = "config a 'x'\n\tlist l 'b'\n\tlist l 'c'\n\tlist l 'c'\n";
     assert_eq!(edited(have, part, Extent::Part), format!("{have}\tlist l 'c'\n"));
-    let why = package(have).changes_toward(&package("config b 'x'\n"), Extent::Part).expect_err("it is refused");
+    let why =
+        package(have).changes_toward(&package("config b 'x'\n"), Extent::Part).expect_err("it is refused");
     assert_eq!(why.to_string(), "'p.x': the section is there with another type; delete it first");
 }
 
@@ -193,7 +200,8 @@ fn ten_thousand_sections_with_one_difference_are_one_change_of_one_line() {
     for index in 0..10_000 {
         let _ = write!(text, "config rule\n\toption name 'r{index}'\n\toption port '{}'\n\n", index % 7);
     }
-    let wanted = text.replace("# many\n", "").replace("'r5000'\n\toption port '2'", "'r5000'\n\toption port '9'");
+    let wanted =
+        text.replace("# many\n", "").replace("'r5000'\n\toption port '2'", "'r5000'\n\toption port '9'");
     let new = edited(&text, &wanted, Extent::Whole);
     assert_eq!(new, text.replace("'r5000'\n\toption port '2'", "'r5000'\n\toption port '9'"));
     assert_eq!(deltas(&text, &wanted).len(), 1);

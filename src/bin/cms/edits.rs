@@ -7,8 +7,10 @@ use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, 
 use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
+use crate::shape::Shape;
 use crate::spec::{Flag, FlagValues, commit as commit_flag, with_staged};
-use crate::staged::{describe, report_outcome, staged_json};
+use crate::staged::{STAGED, describe, report_outcome, staged_json};
+use serde_json::json;
 
 /// The options of commands that change packages key by key.
 #[derive(Default)]
@@ -54,6 +56,15 @@ impl Goal {
     }
 }
 
+/// What [`Edits::finish`] prints.
+pub const CHANGED: Shape = Shape::named(
+    "changed",
+    "
+    revision number|null the transaction, if the changes were committed; null if they are staged, or changed nothing
+    changes [staged_change] the changes",
+)
+.using(&[&STAGED]);
+
 /// The packages a command changes. A command makes all of its changes or, if one is refused, none.
 pub struct Edits {
     goal: Goal,
@@ -65,8 +76,10 @@ pub struct Edited {
     /// The package with the changes made so far.
     pub loaded: Loaded,
     pub deltas: Vec<Delta>,
-    /// The package before the changes, if they are committed at once.
-    before: Option<Package>,
+    /// The package before the changes.
+    pub at_first: Package,
+    /// Whether the changes are committed at once.
+    is_at_once: bool,
 }
 
 impl Edits {
@@ -94,9 +107,9 @@ impl Edits {
                 .load_committed_or_new(context.store.packages().find_to_write(name)?)?,
             _ => context.load_to_change(name)?,
         };
-        let at_once = is_alone && (self.goal != Goal::Stage || !loaded.place.staged);
-        let before = at_once.then(|| loaded.package.clone());
-        self.packages.push(Edited { loaded, deltas: Vec::new(), before });
+        let is_at_once = is_alone && (self.goal != Goal::Stage || !loaded.place.staged);
+        let at_first = loaded.package.clone();
+        self.packages.push(Edited { loaded, deltas: Vec::new(), at_first, is_at_once });
         let last = self.packages.len() - 1;
         Ok(&mut self.packages[last])
     }
@@ -127,38 +140,60 @@ impl Edits {
         }
     }
 
-    /// Stages the changes, commits them, or hands them to the batch.
+    /// Stages the changes, commits them, or hands them to the batch; and prints them as JSON, or with `--dry-run`.
     pub fn finish(self, context: &mut Context) -> Result<Exit, Failure> {
-        let goal = self.goal;
-        let (mut at_once, mut rows) = (Vec::new(), Vec::new());
-        for Edited { loaded, deltas, before } in self.packages {
-            if context.dry_run {
-                let name = loaded.package.name();
-                match context.json {
-                    true => rows.extend(deltas.iter().map(|delta| staged_json(name, delta, None))),
-                    false => {
-                        deltas.iter().try_for_each(|delta| context.put_line(&describe(name, delta)))?;
-                    }
+        self.finish_of(context, None)
+    }
+
+    /// As [`Edits::finish`]; the JSON also has the name of the section that was added.
+    pub fn finish_of(self, context: &mut Context, added: Option<&str>) -> Result<Exit, Failure> {
+        let mut rows = Vec::new();
+        for Edited { loaded, deltas, .. } in &self.packages {
+            let name = loaded.package.name();
+            match context.json {
+                true => rows.extend(deltas.iter().map(|delta| staged_json(name, delta, None))),
+                false if context.dry_run => {
+                    deltas.iter().try_for_each(|delta| context.put_line(&describe(name, delta)))?;
                 }
+                false => {}
             }
-            match (&mut context.gathered, before) {
+        }
+        let is_alone = context.gathered.is_none();
+        let revision = self.finish_silently(context)?;
+        match (context.json, context.dry_run) {
+            (true, true) => context.put_rows(rows)?,
+            (true, false) if is_alone || added.is_some() => {
+                let mut object = json!({"revision": revision, "changes": rows});
+                if let Some(added) = added {
+                    object["name"] = json!(added);
+                }
+                context.put_json(&object)?;
+            }
+            _ => {}
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Does what [`Edits::finish`] does, and prints nothing. Returns the revision if something was committed.
+    pub fn finish_silently(self, context: &mut Context) -> Result<Option<u64>, Failure> {
+        let goal = self.goal;
+        let mut at_once = Vec::new();
+        for Edited { loaded, deltas, at_first, is_at_once } in self.packages {
+            match (&mut context.gathered, is_at_once) {
                 (Some(gathered), _) => {
                     gathered.give_back(loaded, deltas, goal != Goal::Stage, context.dry_run);
                 }
                 (None, _) if context.dry_run => {}
-                (None, Some(before)) => at_once.push(Unstaged::new(loaded.place, before, deltas)),
-                (None, None) if !deltas.is_empty() => {
+                (None, true) => at_once.push(Unstaged::new(loaded.place, at_first, deltas)),
+                (None, false) if !deltas.is_empty() => {
                     context.store.staging().stage(&loaded.place, &deltas)?;
                 }
-                (None, None) => {}
+                (None, false) => {}
             }
         }
-        if context.dry_run && context.json {
-            context.put_rows(rows)?;
-        }
-        commit(context, goal, at_once)?;
+        let revision = commit(context, goal, at_once)?;
         context.forget();
-        Ok(Exit::Ok)
+        Ok(revision)
     }
 }
 
@@ -193,27 +228,28 @@ fn only_staged(context: &Context, wanted: &str, missing: &str) -> Option<Failure
 }
 
 /// Commits changes as one transaction, and reports the outcome.
-fn commit(context: &mut Context, goal: Goal, mut changes: Vec<Unstaged>) -> Result<(), Failure> {
+fn commit(context: &mut Context, goal: Goal, mut changes: Vec<Unstaged>) -> Result<Option<u64>, Failure> {
     let places: Vec<Place> = match goal {
         Goal::CommitWithStaged => changes.iter().map(|change| change.place.clone()).collect(),
         Goal::Stage | Goal::Commit => Vec::new(),
     };
     changes.retain(|change| !change.deltas.is_empty());
     if places.is_empty() && changes.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let made: Vec<(Place, Vec<Delta>)> =
         changes.iter().map(|change| (change.place.clone(), change.deltas.clone())).collect();
     let others = made.iter().map(|(place, _)| place).filter(|_| places.is_empty());
     let all: Vec<Place> = places.iter().chain(others).cloned().collect();
     let outcomes = context.store.commit_with(&places, changes, Form::Lossless, None)?;
+    let revision = outcomes.iter().find_map(|outcome| outcome.revision);
     for (place, outcome) in all.iter().zip(outcomes) {
         report_outcome(context, place, outcome)?;
     }
     if goal == Goal::Commit {
         made.iter().for_each(|(place, deltas)| report_left_staged(context, place, deltas));
     }
-    Ok(())
+    Ok(revision)
 }
 
 /// Reports staged changes of keys that were committed just now without them.

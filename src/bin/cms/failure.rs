@@ -58,6 +58,8 @@ pub enum Failure {
     Usage(String),
     /// Something else, with its exit code.
     Other(Exit, String),
+    /// Something else, with its exit code and a hint on what to do.
+    Hinted(Exit, String, String),
     /// The reader of the output has closed it.
     BrokenPipe,
 }
@@ -81,7 +83,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::Other(exit, _) => *exit,
+            Self::Other(exit, _) | Self::Hinted(exit, ..) => *exit,
             Self::BrokenPipe => Exit::Ok,
             Self::Engine(error) => match error {
                 Error::NotFound { .. } | Error::Missing(_) => Exit::NotFound,
@@ -101,10 +103,11 @@ impl Failure {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<&str> {
         match self {
             Self::Engine(error) => hint::of(error),
             Self::Usage(_) => Some("see 'cms help'"),
+            Self::Hinted(_, _, hint) => Some(hint),
             _ => None,
         }
     }
@@ -113,7 +116,7 @@ impl Failure {
         match self {
             // The message may quote any bytes, line breaks included, and is printed as one line.
             Self::Engine(error) => cms::shown::text(error.to_string()),
-            Self::Usage(text) | Self::Other(_, text) => text.clone(),
+            Self::Usage(text) | Self::Other(_, text) | Self::Hinted(_, text, _) => text.clone(),
             Self::BrokenPipe => String::new(),
         }
     }
@@ -135,7 +138,7 @@ impl Failure {
         }
         if let Some(hint) = self.hint() {
             text.push('\n');
-            text.push_str(&message(&format!("hint: {hint}")));
+            text.push_str(&cms::shown::lines(message(&format!("hint: {hint}")).as_bytes()));
         }
         print_error(&text);
     }

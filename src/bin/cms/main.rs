@@ -31,6 +31,7 @@ mod package_files;
 #[cfg(feature = "shell")]
 mod prompt;
 mod quick_get;
+mod reach;
 mod records;
 mod reversal;
 mod settings;
@@ -45,6 +46,7 @@ mod text_format;
 mod uci;
 mod variables;
 mod waiting;
+mod wanted;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;

@@ -1,10 +1,10 @@
 //! All commands, in the order a newcomer meets them. Usage, help, completion and manual pages come from this table.
 
 use crate::command::{
-    add, add_list, audit, backup, batch, bisect, blame, changes, check_map, commit, completion, confirm,
-    del_list, delete, diff, ensure, export, fmt, get, help, history, import, list, man, memory, paths,
-    pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run, search, set,
-    shell, show, snapshot, snapshots, status, undo, validate, verify, version, watch,
+    add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
+    confirm, del_list, delete, diff, ensure, export, fmt, get, help, history, import, list, man, memory,
+    paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run, search,
+    set, shell, show, snapshot, snapshots, status, undo, validate, verify, version, watch,
 };
 use crate::spec::Commands;
 
@@ -19,6 +19,7 @@ pub const COMMANDS: Commands = &[
     &rename::COMMAND,
     &reorder::COMMAND,
     &ensure::COMMAND,
+    &apply::COMMAND,
     &changes::COMMAND,
     &diff::COMMAND,
     &commit::COMMAND,

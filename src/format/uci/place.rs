@@ -12,8 +12,8 @@ use crate::bytes;
 use crate::error::Result;
 use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
-use crate::model::package::{Package, Section};
 use crate::model::package::rising::longest_rising;
+use crate::model::package::{Package, Section};
 
 /// The second pass: moves sections, and inserts new ones at their positions. All other sections are already as in
 /// `edited`.

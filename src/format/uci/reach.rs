@@ -67,7 +67,8 @@ fn section_lines(into: &[u8], package: &Package) -> Vec<Option<Range<usize>>> {
         let mut start = comment_start(source, block);
         // A comment at the start of the file is about the file; it comes along unless the other file begins with it.
         let head = &source[..block.lines.start];
-        let is_head = block.above == 0 && start == block.lines.start && !into.starts_with(head.trim_ascii_end());
+        let is_head =
+            block.above == 0 && start == block.lines.start && !into.starts_with(head.trim_ascii_end());
         if is_head {
             start = source.iter().position(|byte| *byte == b'#').filter(|at| *at < start).unwrap_or(start);
         }

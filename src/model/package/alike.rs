@@ -124,9 +124,11 @@ impl Matching {
                 continue;
             }
             let rarest = items(one.section).map(|item| index.with(item)).min_by_key(|found| found.len());
-            let found = rarest.into_iter().flatten().copied().find(|h| {
-                self.of_have[*h].is_none() && holds_all(have[*h].section, one.section)
-            });
+            let found = rarest
+                .into_iter()
+                .flatten()
+                .copied()
+                .find(|h| self.of_have[*h].is_none() && holds_all(have[*h].section, one.section));
             if let Some(h) = found {
                 self.pair(h, w);
             }
@@ -162,13 +164,13 @@ impl Matching {
 
     /// Pairs sections that follow paired ones, and have the same type and options.
     fn at_same_place(&mut self, have: &[Unnamed<'_>], want: &[Unnamed<'_>]) {
-        for w in 0..want.len() {
+        for (w, one) in want.iter().enumerate() {
             let h = match w.checked_sub(1) {
                 None => Some(0),
                 Some(before) => self.of_want[before].map(|h| h + 1),
             };
             let Some(h) = h.filter(|h| *h < have.len() && self.free(*h, w)) else { continue };
-            if is_shaped_alike(have[h].section, want[w].section) {
+            if is_shaped_alike(have[h].section, one.section) {
                 self.pair(h, w);
             }
         }
@@ -180,7 +182,9 @@ type Item<'p> = (&'p [u8], &'p [u8], &'p [u8]);
 
 fn items<'p>(section: Section<'p>) -> impl Iterator<Item = Item<'p>> {
     let kind = section.section_type();
-    section.options().flat_map(move |option| option.value().items().map(move |item| (kind, option.name(), item)))
+    section
+        .options()
+        .flat_map(move |option| option.value().items().map(move |item| (kind, option.name(), item)))
 }
 
 /// The sections that have an item.

@@ -256,19 +256,14 @@ impl Steps {
     }
 
     /// Turns an option into a list. It keeps its place among the options, even if no item stays.
-    fn list(
-        &mut self,
-        section: &[u8],
-        name: &[u8],
-        now: Option<Value<'_>>,
-        items: &[Vec<u8>],
-    ) -> Result<()> {
+    fn list(&mut self, section: &[u8], name: &[u8], now: Option<Value<'_>>, items: &[Vec<u8>]) -> Result<()> {
         let there: Vec<&[u8]> = now.map_or_else(Vec::new, |now| now.items().collect());
         let is_list = matches!(now, Some(Value::List(_)));
         // Items of the old list that the new one has in this order stay. The others are deleted from the last one on, and
         // new items can only be appended.
         let kept = kept_items(&there, items);
-        let appends = kept.iter().map(|index| there[*index]).eq(items[..kept.len()].iter().map(Vec::as_slice));
+        let appends =
+            kept.iter().map(|index| there[*index]).eq(items[..kept.len()].iter().map(Vec::as_slice));
         let added = match now {
             Some(_) if is_list && appends && !kept.is_empty() => {
                 for index in (0..there.len()).rev().filter(|index| !kept.contains(index)) {

@@ -304,7 +304,7 @@ fn m13_a_section_that_is_set_or_added_creates_its_package() {
     sandbox.ok(&["set", "--commit", "third.a=kind", "network.lan.mtu=1400"]);
     let output = sandbox.fed(&["batch"], "set fourth.a=kind\nset fourth.a.x=1\nget fourth.a.x\n");
     assert!(output.status.success(), "{}", said(&output));
-    let output = sandbox.fed(&["import", "--merge", "--commit"], "package fifth\nconfig kind a\n");
+    let output = sandbox.fed(&["import", "--merge", "--commit"], "package fifth\nconfig kind 'a'\n");
     assert!(output.status.success(), "{}", said(&output));
     for package in ["third", "fourth", "fifth"] {
         assert!(sandbox.read(package).starts_with("config kind 'a'\n"), "{package}");

@@ -42,6 +42,8 @@ const NO_MESSAGES: &[(&str, &[&str])] = &[
     ("bin/cms/command/paths.rs", &[]),
     ("bin/cms/command/status.rs", &[]),
     ("bin/cms/difference.rs", &[]),
+    ("bin/cms/command/apply.rs", &["would change {1} ({count})", "would create {1} ({count})"]),
+    ("bin/cms/command/ensure.rs", &["would change"]),
     // For programmers.
     ("model/package/names_miri.rs", &[]),
     ("map/layout/simd.rs", &[]),

@@ -2,11 +2,10 @@
 
 use cms::text::Dialect;
 use cms::{Delta, DeltaKind};
-use serde_json::json;
 
 use crate::argument::show;
 use crate::context::Context;
-use crate::edits::{Edited, Edits, FLAGS, Flags};
+use crate::edits::{CHANGED, Edited, Edits, FLAGS, Flags};
 use crate::failure::{Exit, Failure};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
@@ -26,8 +25,10 @@ pub const COMMAND: Command<Flags> = Command {
 /// The section that was added.
 const NAME: Shape = Shape::of(
     "
-    name text the name of the new section",
-);
+    name text the name of the new section
+    ... changed",
+)
+.using(&[&CHANGED]);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let arguments = call.expect(2, usize::MAX)?;
@@ -42,11 +43,8 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         let delta = Delta::new(DeltaKind::Set, name.as_bytes(), Some(option), Some(value));
         deltas.extend(loaded.package.apply(&delta, Dialect::Cms)?);
     }
-    match context.json {
-        // With --dry-run the name is part of the change that is printed.
-        true if context.dry_run => {}
-        true => context.put_json(&json!({"name": name}))?,
-        false => context.print_line(&name)?,
+    if !context.json {
+        context.print_line(&name)?;
     }
-    edits.finish(context)
+    edits.finish_of(context, Some(&name))
 }

@@ -1,9 +1,10 @@
 //! `cms commit`: commits staged changes. With `--check` it lists the verifiers that would refuse it, and the watches
 //! that would get an event.
 
+use std::io::Write;
 use std::time::Duration;
 
-use cms::{CommitOptions, Form, Place, Preview, Subscriber};
+use cms::{CommitOptions, Committed, Form, Place, Preview, Subscriber};
 use serde_json::json;
 
 use crate::argument::show;
@@ -77,6 +78,7 @@ pub const COMMAND: Command<Flags> = Command {
     json: &[
         Output::rows(&SUBSCRIBER).when("With --json --check"),
         Output::rows(&DIFFERENCE).when("With --json --dry-run"),
+        Output::one(&COMMITTED),
     ],
     run,
 };
@@ -90,6 +92,24 @@ const SUBSCRIBER: Shape = Shape::of(
     pattern text the keys it verifies or watches
     accepts? boolean of a verifier: whether it accepts the changes
     reason? text|null of a verifier: why it refuses them",
+);
+
+/// What was committed.
+const COMMITTED: Shape = Shape::of(
+    "
+    revision number|null the transaction; null if nothing was committed
+    packages [committed] the packages",
+)
+.using(&[&COMMITTED_PACKAGE]);
+
+/// What was committed of a package.
+const COMMITTED_PACKAGE: Shape = Shape::named(
+    "committed",
+    "
+    package text its name
+    changes number how many staged changes were committed
+    failed number how many cannot be applied, and stay staged
+    written boolean whether the file was changed",
 );
 
 /// The changes that a commit would make in a file.
@@ -151,18 +171,43 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if places.is_empty() && context.dry_run {
         return Ok(Exit::Ok);
     }
+    commit(context, &places, &options, &terms)
+}
+
+/// Commits what is staged, and says what was committed.
+fn commit(
+    context: &mut Context,
+    places: &[Place],
+    options: &CommitOptions,
+    terms: &Terms,
+) -> Result<Exit, Failure> {
     if places.is_empty() {
         if terms.is_plain() {
             context.verbose("nothing is staged, so there is nothing to commit");
         }
-        return guard::finish(context, &terms, &[], None);
+        if context.json {
+            context.put_json(&committed(&[], &[]))?;
+        }
+        return guard::finish(context, terms, &[], None);
     }
-    let standing = guard::begin(context, &terms)?;
-    let outcomes = context.store.commit_as(&places, Vec::new(), &options)?;
+    let standing = guard::begin(context, terms)?;
+    let outcomes = context.store.commit_as(places, Vec::new(), options)?;
     for (place, outcome) in places.iter().zip(&outcomes) {
         report_outcome(context, place, *outcome)?;
     }
-    guard::finish(context, &terms, &outcomes, standing)
+    if context.json {
+        context.put_json(&committed(places, &outcomes))?;
+        // The command of `--then` may print as well.
+        context.out.flush()?;
+    }
+    guard::finish(context, terms, &outcomes, standing)
+}
+
+fn committed(places: &[Place], outcomes: &[Committed]) -> serde_json::Value {
+    let row = |(place, outcome): (&Place, &Committed)| json!({"package": place.name, "changes": outcome.applied, "failed": outcome.failed, "written": outcome.written});
+    let packages: Vec<_> = places.iter().zip(outcomes).map(row).collect();
+    let revision = outcomes.iter().find_map(|outcome| outcome.revision);
+    json!({"revision": revision, "packages": packages})
 }
 
 /// Fails if a commit of the staged changes would fail; with `--dry-run`, returns the changes that it would make, and

@@ -4,7 +4,7 @@ use cms::{DeltaKind, Key, Loaded, Value};
 
 use crate::argument::show;
 use crate::context::{Context, Found, find};
-use crate::edits::{Edits, FLAGS, Flags};
+use crate::edits::{CHANGED, Edits, FLAGS, Flags};
 use crate::failure::{Exit, Failure};
 use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
@@ -17,7 +17,7 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "stage the deletion of options, sections or list items; with VALUE only if that is the value",
     flags: FLAGS,
     writes: Writes::InTransactions,
-    json: &[Output::rows(&STAGED).when("With --json --dry-run")],
+    json: &[Output::one(&CHANGED), Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
 

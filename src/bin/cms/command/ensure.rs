@@ -1,22 +1,25 @@
-//! `cms ensure`: sets and commits values that are not set already.
+//! `cms ensure`: sets and commits what is not so already: values, lists, items of lists, and what must not be there.
 
-use cms::{DeltaKind, Key, Loaded, Package};
+use cms::{DeltaKind, Key, Loaded, Package, Value};
 use serde_json::json;
 
 use crate::argument::show;
-use crate::context::Context;
+use crate::context::{Context, Found, find};
 use crate::difference::staged_difference;
 use crate::edits::{Edits, Goal};
 use crate::failure::{Exit, Failure};
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Writes, switch, with_staged};
+use crate::spec::{Call, Command, FlagValues, Writes, many, switch, with_staged};
 
 #[derive(Default)]
 pub struct Flags {
+    absent: Vec<Vec<u8>>,
+    list: bool,
     check: bool,
     no_commit: bool,
     with_staged: bool,
     diff: bool,
+    exit_code: bool,
 }
 
 impl FlagValues for Flags {
@@ -28,13 +31,26 @@ impl FlagValues for Flags {
 pub const COMMAND: Command<Flags> = Command {
     name: "ensure",
     aliases: &[],
-    arguments: "KEY=VALUE...",
-    summary: "set and commit the values that differ; says whether anything changed",
+    arguments: "[KEY=VALUE | KEY+=ITEM | KEY-=ITEM]...",
+    summary: "set and commit what differs; says whether anything changed. += is an item that a list must have, \
+              -= one that it must not have",
     flags: &[
+        many(
+            "absent",
+            "KEY",
+            "an option or section that must not be there; may be repeated",
+            |flags: &mut Flags| &mut flags.absent,
+        ),
+        switch("list", "all values of a KEY are its list, in this order", |flags: &mut Flags| {
+            &mut flags.list
+        }),
         switch("check", "change nothing, only say what would change", |flags: &mut Flags| &mut flags.check),
         switch("no-commit", "stage only", |flags: &mut Flags| &mut flags.no_commit),
         with_staged(|flags: &mut Flags| &mut flags.with_staged),
         switch("diff", "show the difference", |flags: &mut Flags| &mut flags.diff),
+        switch("exit-code", "exit 1 if something was or would be changed", |flags: &mut Flags| {
+            &mut flags.exit_code
+        }),
     ],
     writes: Writes::InTransactions,
     json: &[Output::one(&ENSURED)],
@@ -49,16 +65,28 @@ const ENSURED: Shape = Shape::of(
     diff text with --diff the difference of the files, line by line, else empty",
 );
 
+/// What must be so of a key.
+enum Wish {
+    /// An option has this string, or a section this type.
+    Is(Vec<u8>),
+    List(Vec<Vec<u8>>),
+    Has(Vec<u8>),
+    HasNot(Vec<u8>),
+    Absent,
+}
+
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(!call.flags.no_commit, call.flags.with_staged)?);
+    let flags = &call.flags;
+    let wishes = wishes(flags, &call.arguments)?;
+    if wishes.is_empty() {
+        call.expect(1, usize::MAX)?;
+    }
+    let mut edits = Edits::new(Goal::of(!flags.no_commit, flags.with_staged)?);
     let mut report = Vec::new();
-    let check = call.flags.check || context.dry_run;
+    let check = flags.check || context.dry_run;
     context.dry_run = check;
-    for argument in call.expect(1, usize::MAX)? {
-        let (key, value) = Key::parse_assignment(argument)?;
-        let value =
-            value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
-        let mut changed = edits.apply(context, DeltaKind::Set, &key, Some(value))?;
+    for (key, wish) in wishes {
+        let mut changed = fulfil(context, &mut edits, &key, &wish)?;
         // A staged value that this command commits is not in the file yet, and counts as changed.
         if edits.goal() != Goal::Stage {
             let loaded = &edits.package(context, &key.package)?.loaded;
@@ -67,26 +95,121 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         report.push((key.text(), changed));
     }
     let mut difference = String::new();
-    if call.flags.diff {
+    if flags.diff {
         for edited in edits.packages() {
             difference.push_str(&staged_difference(context, &edited.loaded)?);
         }
     }
     let changed = report.iter().any(|(_, changed)| *changed);
-    if !check {
-        edits.finish(context)?;
-    }
+    edits.finish_silently(context)?;
     if context.json {
         let keys: serde_json::Map<_, _> =
             report.into_iter().map(|(key, changed)| (key, changed.into())).collect();
         context.put_json(&json!({"changed": changed, "keys": keys, "diff": difference}))?;
-        return Ok(Exit::Ok);
+    } else {
+        for (key, changed) in report {
+            let word = match (changed, check) {
+                (false, _) => "unchanged",
+                (true, false) => "changed",
+                (true, true) => "would change",
+            };
+            context.print_line(&format!("{word} {key}"))?;
+        }
+        context.put(difference.as_bytes())?;
     }
-    for (key, changed) in report {
-        context.print_line(&format!("{} {key}", if changed { "changed" } else { "unchanged" }))?;
+    Ok(if changed && flags.exit_code { Exit::NotFound } else { Exit::Ok })
+}
+
+/// Reads the arguments.
+fn wishes(flags: &Flags, arguments: &[Vec<u8>]) -> Result<Vec<(Key, Wish)>, Failure> {
+    let mut wishes: Vec<(Key, Wish)> = Vec::new();
+    for argument in arguments {
+        let (key, wish) = wish(argument)?;
+        let (true, Wish::Is(item)) = (flags.list, &wish) else {
+            wishes.push((key, wish));
+            continue;
+        };
+        match wishes.iter_mut().find(|(other, wish)| *other == key && matches!(wish, Wish::List(_))) {
+            Some((_, Wish::List(items))) => items.push(item.clone()),
+            _ => wishes.push((key, Wish::List(vec![item.clone()]))),
+        }
     }
-    context.put(difference.as_bytes())?;
-    Ok(Exit::Ok)
+    for key in &flags.absent {
+        wishes.push((Key::parse(key)?, Wish::Absent));
+    }
+    Ok(wishes)
+}
+
+/// Reads `KEY=VALUE`, `KEY+=ITEM` or `KEY-=ITEM`.
+fn wish(argument: &[u8]) -> Result<(Key, Wish), Failure> {
+    let error = match Key::parse_assignment(argument) {
+        Ok((key, Some(value))) => return Ok((key, Wish::Is(value.to_vec()))),
+        Ok((_, None)) => {
+            let why = format!("'{}': '=VALUE', '+=ITEM' or '-=ITEM' is missing", show(argument));
+            return Err(Failure::Usage(why));
+        }
+        Err(error) => error,
+    };
+    let signs =
+        (0..argument.len().saturating_sub(1)).filter(|at| matches!(&argument[*at..*at + 2], b"+=" | b"-="));
+    let item = |at: usize| {
+        let key = Key::parse(&argument[..at]).ok().filter(|key| key.option.is_some())?;
+        let item = argument[at + 2..].to_vec();
+        Some((key, if argument[at] == b'+' { Wish::Has(item) } else { Wish::HasNot(item) }))
+    };
+    signs.into_iter().find_map(item).ok_or_else(|| error.into())
+}
+
+/// Makes it so. Returns whether something had to change.
+fn fulfil(context: &mut Context, edits: &mut Edits, key: &Key, wish: &Wish) -> Result<bool, Failure> {
+    let package = &edits.package(context, &key.package)?.loaded.package;
+    let found = find(package, key).ok();
+    let now: Option<(bool, Vec<Vec<u8>>)> = match found {
+        Some(Found::Option(_, option)) => {
+            let is_list = matches!(option.value(), Value::List(_));
+            Some((is_list, option.value().items().map(<[u8]>::to_vec).collect()))
+        }
+        _ => None,
+    };
+    let is_there = matches!(found, Some(Found::Option(..) | Found::Section(_)));
+    let mut make = |kind, value: Option<&[u8]>| edits.apply(context, kind, key, value);
+    match (wish, now) {
+        (Wish::Is(_), Some((true, items))) => Err(is_list(key, &items)),
+        (Wish::Is(value), _) => make(DeltaKind::Set, Some(value)),
+        (Wish::List(items), Some((true, now))) if *items == now => Ok(false),
+        (Wish::List(items), now) => {
+            if now.is_some() {
+                make(DeltaKind::Delete, None)?;
+            }
+            for item in items {
+                make(DeltaKind::AddList, Some(item))?;
+            }
+            Ok(true)
+        }
+        (Wish::Has(item), Some((_, now))) if now.contains(item) => Ok(false),
+        (Wish::Has(item), _) => make(DeltaKind::AddList, Some(item)),
+        (Wish::HasNot(item), Some((is_list, now))) if now.contains(item) => match is_list {
+            true => make(DeltaKind::DelList, Some(item)),
+            false => make(DeltaKind::Delete, None),
+        },
+        (Wish::Absent, _) if is_there => make(DeltaKind::Delete, None),
+        (Wish::Absent, _) if key.section.is_none() => {
+            let why = format!("'{}' is a package: 'cms delete --commit' deletes it", key.text());
+            Err(Failure::Usage(why))
+        }
+        (Wish::HasNot(_) | Wish::Absent, _) => Ok(false),
+    }
+}
+
+/// Returns the error that a list is not to become a string.
+fn is_list(key: &Key, items: &[Vec<u8>]) -> Failure {
+    let key = key.text();
+    let items: Vec<String> = items.iter().map(cms::shown::quoted).collect();
+    let why = format!("{key}: it is a list, {}; nothing is changed", items.join(" "));
+    let hint = format!(
+        "{key}+=ITEM and {key}-=ITEM are about one item, --list {key}=ITEM about the whole list; 'cms set' makes it a string"
+    );
+    Failure::Hinted(Exit::Invalid, why, hint)
 }
 
 /// Reports whether staged changes of the package concern the section or option that a key names.

@@ -31,14 +31,14 @@ pub const COMMAND: Command<Flags> = Command {
         &mut flags.check
     })],
     writes: Writes::Alone,
-    json: &[Output::rows(&FILE).when("With --json --check")],
+    json: &[Output::rows(&FILE)],
     run,
 };
 
-/// A file that is not tidy.
+/// A file that was not tidy.
 const FILE: Shape = Shape::of(
     "
-    file text the file that would change",
+    file text the file that was changed; with --check, that would be",
 );
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
@@ -62,17 +62,23 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             }
             Ok(_) if check => {}
             // The text of a pipe cannot be written back, so it goes to standard output.
-            Ok((_, text)) if !file.is_regular => context.put(&text)?,
+            Ok((_, text)) if !file.is_regular && !context.json => context.put(&text)?,
+            Ok(_) if !file.is_regular => {
+                let why =
+                    format!("{}: its tidy text is printed, which --json cannot do", file.shown().display());
+                return Err(Failure::Usage(why));
+            }
             Ok((true, _)) => {
                 context.store.tidy(&file.place)?;
+                differing.push(json!({"file": file.shown()}));
                 context.verbose(&format!("{}: tidied", file.shown().display()));
             }
             Ok((false, _)) => {}
             Err(failure) => context.report(&failure)?,
         }
     }
-    let exit = if differing.is_empty() { Exit::Ok } else { Exit::NotFound };
-    if check && context.json {
+    let exit = if check && !differing.is_empty() { Exit::NotFound } else { Exit::Ok };
+    if context.json {
         context.put_rows(differing)?;
     }
     Ok(exit)

@@ -1,33 +1,34 @@
-//! `cms import`: replaces packages by text, or stages the text on top of them.
+//! `cms import`: makes packages as a text has them, or adds a text to them.
 
-use std::sync::Arc;
-
-use cms::Error;
-use cms::text::{ParseOptions, parse, print};
+use cms::Extent;
 use serde_json::json;
 
-use crate::argument::{path, show};
+use crate::argument::show;
 use crate::context::Context;
-use crate::edits::{Edits, Goal};
+use crate::edits::{CHANGED, Goal};
 use crate::failure::{Exit, Failure};
-use crate::input::read_input;
-use crate::json;
+use crate::reach::{self, REACHED};
+use crate::records::change_line;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, commit, parsed, switch, with_staged};
 use crate::staged::STAGED;
 use crate::text_format::Format;
+use crate::wanted::{Input, WantedPackage};
 
 #[derive(Default)]
 pub struct Flags {
     format: Option<Format>,
     merge: bool,
+    replace: bool,
+    stage: bool,
+    allow_empty: bool,
     commit: bool,
     with_staged: bool,
 }
 
 impl FlagValues for Flags {
     fn alone(&self) -> Option<&'static str> {
-        (!self.merge).then_some("import without --merge")
+        self.replace.then_some("import --replace")
     }
 }
 
@@ -35,27 +36,38 @@ pub const COMMAND: Command<Flags> = Command {
     name: "import",
     aliases: &[],
     arguments: "[PACKAGE] [FILE]",
-    summary: "replace packages by text from a file (a name with '.' or '/') or standard input",
+    summary: "make packages as a text has them; from a file (a name with '.' or '/') or standard input; comments stay",
     flags: &[
         parsed("format", "FORMAT", "uci or json (default: by the content)", |flags: &mut Flags, text| {
             flags.format = Some(Format::named(text)?);
             Ok(())
         }),
-        switch("merge", "stage the text on top of what is there instead", |flags: &mut Flags| {
-            &mut flags.merge
+        switch(
+            "merge",
+            "add the text to what is there; nothing is deleted or doubled",
+            |flags: &mut Flags| &mut flags.merge,
+        ),
+        switch("replace", "take the text as it is, with its layout and comments", |flags: &mut Flags| {
+            &mut flags.replace
+        }),
+        switch("stage", "stage the changes instead of committing them", |flags: &mut Flags| &mut flags.stage),
+        switch("allow-empty", "accept an empty text, which empties the package", |flags: &mut Flags| {
+            &mut flags.allow_empty
         }),
         commit(|flags: &mut Flags| &mut flags.commit),
         with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
     writes: Writes::InTransactions,
     json: &[
-        Output::rows(&STAGED).when("With --json --dry-run --merge"),
-        Output::rows(&REPLACED).when("With --json --dry-run"),
+        Output::rows(&REACHED),
+        Output::one(&CHANGED).when("With --json --stage"),
+        Output::rows(&STAGED).when("With --json --dry-run --stage"),
+        Output::rows(&REPLACED).when("With --json --replace"),
     ],
     run,
 };
 
-/// A package that would be replaced.
+/// A package that is replaced.
 const REPLACED: Shape = Shape::of(
     "
     package text its name
@@ -66,84 +78,66 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     // If the only argument cannot be the name of a package, it is the file.
     let is_file =
         |argument: &[u8]| argument == b"-" || argument.iter().any(|byte| matches!(byte, b'.' | b'/'));
-    let (name, file) = match call.expect(0, 2)? {
+    let (package, file) = match call.expect(0, 2)? {
         [file] if is_file(file) => (None, Some(file.as_slice())),
         arguments => (arguments.first().map(Vec::as_slice), arguments.get(1).map(Vec::as_slice)),
     };
-    if let Some(name) = name.filter(|name| !cms::name::is_plain_package(name)) {
-        return Err(not_a_package(name));
-    }
-    let bytes = read_input(file)?;
-    let packages = texts(call.flags.format, name, bytes).map_err(|failure| match failure {
-        Failure::Engine(Error::Parse(error)) => {
-            let from = file.filter(|file| *file != b"-").unwrap_or(b"standard input");
-            Error::from(error.in_file(path(from))).into()
-        }
-        other => other,
-    })?;
-    if let Some((name, _)) = packages.iter().find(|(name, _)| !cms::name::is_plain_package(name)) {
-        return Err(not_a_package(name));
-    }
-    if packages.is_empty() {
-        return Err(Failure::Other(Exit::Invalid, "nothing to import: the text holds no package".into()));
-    }
+    let flags = &call.flags;
+    check(flags)?;
+    let input = Input { file, package, format: flags.format, allow_empty: flags.allow_empty };
+    let wanted = input.read()?;
     // A missing configuration directory is reported before errors of the input.
     context.store.packages().list()?;
-    if call.flags.merge { merge(context, call, packages) } else { replace(context, &packages) }
-}
-
-/// Reads the packages of a text: one package if a name is given, else all packages that the text names.
-fn texts(
-    format: Option<Format>,
-    name: Option<&[u8]>,
-    bytes: Vec<u8>,
-) -> Result<Vec<json::NamedText>, Failure> {
-    let unmarked = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let first = unmarked.iter().find(|byte| !byte.is_ascii_whitespace());
-    let guessed = if matches!(first, Some(b'{' | b'[')) { Format::Json } else { Format::Uci };
-    Ok(match (format.unwrap_or(guessed), name) {
-        (Format::Json, name) => json::read(unmarked, name)?,
-        // The text of one package is kept unchanged, comments included.
-        (Format::Uci, Some(name)) => {
-            parse(name, Arc::new(bytes.clone()), &ParseOptions::new())?;
-            vec![(name.to_vec(), bytes)]
-        }
-        (Format::Uci, None) => {
-            let (packages, _) = cms::text::import(Arc::new(bytes), &ParseOptions::new())?;
-            packages.iter().map(|package| (package.name().to_vec(), print(package, false))).collect()
-        }
-    })
-}
-
-fn not_a_package(name: &[u8]) -> Failure {
-    Failure::Other(Exit::Invalid, format!("'{}': not a package name", show(name)))
-}
-
-/// Replaces packages, as one transaction.
-fn replace(context: &mut Context, packages: &[json::NamedText]) -> Result<Exit, Failure> {
-    if context.dry_run && context.json {
-        let row = |(name, text): &json::NamedText| json!({"package": show(name), "size": text.len()});
-        context.put_rows(packages.iter().map(row).collect())?;
-        return Ok(Exit::Ok);
+    if flags.replace {
+        return replace(context, &wanted);
     }
-    if context.dry_run {
-        for (name, text) in packages {
-            context.print_line(&format!("replace {}: {} bytes", show(name), text.len()))?;
-        }
-        return Ok(Exit::Ok);
+    let extent = if flags.merge { Extent::Part } else { Extent::Whole };
+    if flags.stage || flags.with_staged || context.gathered.is_some() {
+        let goal = Goal::of(!flags.stage && (flags.commit || flags.with_staged), flags.with_staged)?;
+        return reach::edits(context, &input, &wanted, extent, goal)?.finish(context);
     }
-    context.store.replace_together(packages)?;
-    context.forget();
+    let steps = match context.dry_run {
+        true => reach::steps(context, &input, &wanted, extent)?,
+        // What is staged for the old content makes no sense on top of the new one.
+        false => reach::commit(context, &input, &wanted, extent, !flags.merge)?.0,
+    };
+    if context.json {
+        context.put_rows(steps.iter().map(|step| step.json(false)).collect())?;
+    } else if context.dry_run {
+        for step in &steps {
+            step.changes.iter().try_for_each(|change| context.put_line(&change_line(&step.name, change)))?;
+        }
+    }
     Ok(Exit::Ok)
 }
 
-/// Stages the changes that the text makes; committing them creates a missing package.
-fn merge(context: &mut Context, call: &Call<Flags>, packages: Vec<json::NamedText>) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(call.flags.commit, call.flags.with_staged)?);
-    for (name, text) in packages {
-        let edited = edits.package(context, &name)?;
-        let merged = edited.loaded.package.merge(&Arc::new(text), &ParseOptions::new())?;
-        edited.deltas.extend(merged.0);
+fn check(flags: &Flags) -> Result<(), Failure> {
+    let why = match () {
+        () if flags.replace && flags.merge => "--replace and --merge exclude each other",
+        () if flags.replace && flags.stage => "--replace takes the text as it is, which cannot be staged",
+        () if flags.stage && (flags.commit || flags.with_staged) => "--stage does not commit",
+        () => return Ok(()),
+    };
+    Err(Failure::Usage(why.into()))
+}
+
+/// Replaces packages by their texts, as one transaction.
+fn replace(context: &mut Context, packages: &[WantedPackage]) -> Result<Exit, Failure> {
+    if context.json {
+        let row = |package: &WantedPackage| json!({"package": show(package.name()), "size": package.source().len()});
+        context.put_rows(packages.iter().map(row).collect())?;
     }
-    edits.finish(context)
+    if context.dry_run && !context.json {
+        for package in packages {
+            let (name, size) = (show(package.name()), package.source().len());
+            context.print_line(&format!("replace {name}: {size} bytes"))?;
+        }
+    }
+    if !context.dry_run {
+        let texts: Vec<(Vec<u8>, Vec<u8>)> =
+            packages.iter().map(|package| (package.name().to_vec(), package.source().to_vec())).collect();
+        context.store.replace_together(&texts)?;
+        context.forget();
+    }
+    Ok(Exit::Ok)
 }

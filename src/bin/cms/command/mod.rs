@@ -3,6 +3,7 @@
 
 pub mod add;
 pub mod add_list;
+pub mod apply;
 pub mod audit;
 pub mod backup;
 pub mod batch;

@@ -3,7 +3,7 @@
 use cms::DeltaKind;
 
 use crate::context::Context;
-use crate::edits::{FLAGS, Flags, each};
+use crate::edits::{CHANGED, FLAGS, Flags, each};
 use crate::failure::{Exit, Failure};
 use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
@@ -16,7 +16,7 @@ pub const COMMAND: Command<Flags> = Command {
     summary: "stage a new position of a section, counted from 0",
     flags: FLAGS,
     writes: Writes::InTransactions,
-    json: &[Output::rows(&STAGED).when("With --json --dry-run")],
+    json: &[Output::one(&CHANGED), Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
 

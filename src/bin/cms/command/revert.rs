@@ -16,14 +16,15 @@ pub const COMMAND: Command = Command {
     summary: "drop staged changes",
     flags: &[],
     writes: Writes::Alone,
-    json: &[Output::rows(&KEY).when("With --json --dry-run")],
+    json: &[Output::rows(&KEY)],
     run,
 };
 
-/// The changes that would be dropped.
+/// The changes that are dropped.
 const KEY: Shape = Shape::of(
     "
-    key text the package, section or option",
+    key text the package, section or option
+    dropped number|null how many staged changes were dropped; null with --dry-run",
 );
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
@@ -50,16 +51,17 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         };
         if context.dry_run {
             match context.json {
-                true => rows.push(json!({"key": key.text()})),
+                true => rows.push(json!({"key": key.text(), "dropped": null})),
                 false => context.print_line(&format!("revert {}", key.text()))?,
             }
             continue;
         }
         let dropped = context.store.staging().revert(&place, section.as_deref(), key.option.as_deref())?;
         context.forget();
+        rows.push(json!({"key": key.text(), "dropped": dropped}));
         context.verbose(&format!("{}: {dropped} staged changes dropped", key.text()));
     }
-    if context.dry_run && context.json {
+    if context.json {
         context.put_rows(rows)?;
     }
     Ok(Exit::Ok)

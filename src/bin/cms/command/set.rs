@@ -3,7 +3,7 @@
 use cms::{DeltaKind, Key};
 
 use crate::context::Context;
-use crate::edits::{Edits, Goal, each};
+use crate::edits::{CHANGED, Edits, Goal, each};
 use crate::failure::{Exit, Failure};
 use crate::input::read_value;
 use crate::shape::Output;
@@ -32,7 +32,7 @@ pub const COMMAND: Command<Flags> = Command {
         with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
     writes: Writes::InTransactions,
-    json: &[Output::rows(&STAGED).when("With --json --dry-run")],
+    json: &[Output::one(&CHANGED), Output::rows(&STAGED).when("With --json --dry-run")],
     run,
 };
 

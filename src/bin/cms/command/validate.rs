@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_error};
+use crate::language::message;
 use crate::package_files::{TextFile, files};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
@@ -95,13 +96,15 @@ impl Doubt {
 
     fn print(&self, file: &TextFile) {
         let (file, statement) = (file.shown(), show(&self.statement));
-        print_error(&cms::shown::lines(format!(
-            "cms: warning: {}:{}: the value of {} goes on over the line '{statement}', which looks like a statement\n\
-             hint: close the quotes of the value; a ' inside single quotes is written '\\''",
-            file.display(),
-            self.line,
-            self.key
-        )));
+        let place = format!("{}:{}", file.display(), self.line);
+        let key = &self.key;
+        let warning = message(&format!(
+            "warning: {place}: the value of {key} goes on over the line '{statement}', which looks like a statement"
+        ))
+        .into_owned();
+        let hint = "close the quotes of the value; a ' inside single quotes is written '\\''";
+        let hint = message(&format!("hint: {hint}")).into_owned();
+        print_error(&cms::shown::lines(format!("cms: {warning}\n{hint}")));
     }
 }
 
@@ -131,7 +134,8 @@ fn doubts_of(package: &Package) -> Vec<Doubt> {
 fn inner_statement(value: &[u8]) -> Option<&[u8]> {
     let lines = value.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii);
     let is_statement = |line: &&[u8]| {
-        let (keyword, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
+        let (keyword, rest) =
+            line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
         matches!(keyword, b"config" | b"option" | b"list" | b"package") && !rest.trim_ascii().is_empty()
     };
     lines.into_iter().find(is_statement)
