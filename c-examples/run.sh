@@ -80,7 +80,7 @@ network.lan.ipaddr: 10.0.0.1 -> 192.168.7.1 (committed)" "$(cat "$work/watched")
 expect subscribe 9000 "$("$work/subscribe")"
 expect daemon "serving 10.0.0.1/255.0.0.0
 serving 192.168.7.1/255.0.0.0" "$(cat "$work/served")"
-# Between two states it sleeps, and a signal ends it at once.
+# M28: between two states it sleeps, and a signal ends it at once.
 naps() { sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/status"; }
 "$work/daemon" > "$work/served" & daemon=$!
 while ! grep -qs serving "$work/served"; do sleep 0.05; done
@@ -154,4 +154,15 @@ if echo '#include <openssl/cms.h>' | $cc -E - >/dev/null 2>&1; then
     done
 else
     echo "with_openssl: skipped, OpenSSL's headers are not installed"
+fi
+node_api=$(ls /usr/include/node/node_api.h /usr/local/include/node/node_api.h 2>/dev/null | head -1)
+if [ -n "$node_api" ] && command -v node >/dev/null; then
+    $cc -std=c99 $strict -shared -fPIC -isystem "$(dirname "$node_api")" "$here/node/cms.c" -o "$work/cms.node" -L"$lib" -lcms
+    fresh && expect "node (an addon for another language)" "address 10.0.0.1
+dns [ '1.1.1.1', '8.8.8.8' ]
+gateway undefined
+refused: CMS_ERR_INVALID
+changed: network.lan.ipaddr 192.168.9.1" "$(node "$here/node/example.js" "$work/cms.node")"
+else
+    echo "node (an addon for another language): skipped, Node.js or its headers are not installed"
 fi

@@ -13,10 +13,11 @@
  *     cms_close(store);
  *
  * Where to go on: cms_get_int and its like convert, with a default. cms_snapshot_open is for many values of one
- * state, without copying, and for iterating. cms_key_open is for one value again and again. cms_set and its like
- * make one change, cms_begin is for several together. cms_history_open and the functions after it show who changed what, and go back. cms_watch_open
- * delivers changes to programs with an event loop; cms_subscription_open calls back. cms_verifier_open accepts or
- * refuses changes before they are committed. The words are explained in the glossary of docs/design.md.
+ * state, without copying, and for iterating. cms_key_open is for one value again and again. cms_set and its like make
+ * one change, cms_begin is for several together. cms_history_open and the functions after it show who changed what,
+ * and go back. cms_watch_open delivers changes to programs with an event loop; cms_subscription_open calls back.
+ * cms_verifier_open accepts or refuses changes before they are committed. The words are explained in the glossary of
+ * docs/design.md.
  *
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
@@ -81,6 +82,8 @@
 #define CMS_VERSION_NUMBER ((CMS_VERSION_MAJOR << 16) | (CMS_VERSION_MINOR << 8) | CMS_VERSION_PATCH)
 
 
+/* ---- Constants ---- */
+
 // A level of cms_message_callback, by the numbers of syslog: a warning.
 #define CMS_MESSAGE_WARNING 4
 
@@ -137,6 +140,8 @@
 // Wait without end.
 #define CMS_FOREVER -1
 
+/* ---- Statuses ---- */
+
 // The outcome of a call. A number is never used again with another meaning.
 typedef enum {
     // All is well.
@@ -147,8 +152,8 @@ typedef enum {
     // A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is not
     // allowed or too long; or a package exceeds the limits.
     CMS_ERR_INVALID = 2,
-    // The value is a list where one string was asked for, or its text is not of the type asked for; cms_last_error gives
-    // the value, its file and its line.
+    // The value is a list where one string was asked for, or its text is not of the type asked for; cms_last_error
+    // gives the value, its file and its line.
     CMS_ERR_TYPE = 3,
     // The text of a package has errors; cms_last_error gives file, line and column.
     CMS_ERR_PARSE = 4,
@@ -188,10 +193,12 @@ typedef enum {
     CMS_ERR_MEMORY = 19,
     // This build of the library leaves the function out: see cms_has_feature.
     CMS_ERR_UNSUPPORTED = 20,
-    // The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and its
-    // line.
+    // The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and
+    // its line.
     CMS_ERR_RANGE = 21,
 } cms_status;
+
+/* ---- Handles: each function names the one that it works on ---- */
 
 // Iterates over archives, the oldest first. One thread uses one at a time.
 typedef struct cms_archive_iter cms_archive_iter;
@@ -227,9 +234,9 @@ typedef struct cms_section_iter cms_section_iter;
 
 // All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
 // It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
-// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read: if
-// others have committed to it about a hundred times since the snapshot was opened, that may fail with CMS_ERR_STALE.
-// Then close the snapshot and open another.
+// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read. That may
+// fail with CMS_ERR_STALE if others have committed to it about a hundred times since the snapshot was opened, or once
+// if no program had read the package since the start of the machine. Then close the snapshot and open another.
 typedef struct cms_snapshot cms_snapshot;
 
 // An open store. Reads see each commit as soon as it is made, by any process; edits by hand are seen after
@@ -255,6 +262,8 @@ typedef struct cms_verifier cms_verifier;
 // time. It keeps its store open.
 typedef struct cms_watch cms_watch;
 
+/* ---- Structs, and callbacks of the program ---- */
+
 // Details of the last call of this thread that failed; CMS_ERR_END does not count as a failure. The strings end
 // with a NUL byte, are never NULL, and are valid until the next call of the thread that fails. They need not be
 // freed.
@@ -278,7 +287,8 @@ typedef struct {
     const char *program;
     const char *reason;
     uint32_t pid;
-    // With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a list.
+    // With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a
+    // list.
     const char *value;
 } cms_error;
 
@@ -370,8 +380,8 @@ typedef struct {
 // else ends the iteration. The name is valid until the callback returns.
 typedef int32_t (*cms_package_callback)(const cms_bytes *name, void *data);
 
-// Called with each section, and with the `data` given to cms_foreach_section. Returns 0 to go on; anything else ends the
-// iteration. The strings are valid until the callback returns, and in a snapshot until that is closed.
+// Called with each section, and with the `data` given to cms_foreach_section. Returns 0 to go on; anything else ends
+// the iteration. The strings are valid until the callback returns, and in a snapshot until that is closed.
 typedef int32_t (*cms_section_callback)(const cms_section *section, void *data);
 
 // Called with each option, and with the `data` given to cms_foreach_option. Returns 0 to go on; anything else ends the
@@ -602,9 +612,9 @@ cms_status cms_get_size_range(const cms_store *store,
                               uint64_t fallback,
                               uint64_t *value);
 
-// Writes the key with the name of its section in place of a selector to `buffer`, as in cms_get: "network.lan.ipaddr" for
-// "network.@interface[0].ipaddr". For an anonymous section that is the generated name. The option need not exist. A name
-// goes on to mean the section when others are added or moved.
+// Writes the key with the name of its section in place of a selector to `buffer`, as in cms_get: "network.lan.ipaddr"
+// for "network.@interface[0].ipaddr". For an anonymous section that is the generated name. The option need not exist.
+// A name goes on to mean the section when others are added or moved.
 //
 // CMS_ERR_NOT_FOUND: there is no such section. Otherwise as cms_get.
 cms_status cms_resolve(const cms_store *store,
@@ -613,8 +623,8 @@ cms_status cms_resolve(const cms_store *store,
                        size_t size,
                        size_t *len);
 
-// Finds the line of an option or a section in the text of its package, counted from 1, for messages: `file` gets the path
-// of the package file, as in cms_get. The text is read as it is now.
+// Finds the line of an option or a section in the text of its package, counted from 1, for messages: `file` gets the
+// path of the package file, as in cms_get. The text is read as it is now.
 //
 // CMS_ERR_NOT_FOUND: the text has no such key. CMS_ERR_INVALID: the key.
 cms_status cms_find_line(const cms_store *store,
@@ -958,8 +968,8 @@ void cms_option_iter_close(cms_option_iter *iter);
 
 /* ---- Iterating with callbacks ---- */
 
-// Calls `callback` with the name of each package, in byte order. `result` gets what the callback has returned last: 0 if it
-// has seen all; it may be NULL. The callback may use the store.
+// Calls `callback` with the name of each package, in byte order. `result` gets what the callback has returned last: 0
+// if it has seen all; it may be NULL. The callback may use the store.
 //
 // CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
 cms_status cms_foreach_package(const cms_store *store,
@@ -967,8 +977,8 @@ cms_status cms_foreach_package(const cms_store *store,
                                void *data,
                                int32_t *result);
 
-// Calls `callback` with each section of a package, in the order of the file: all of them if `type` is NULL or "", else those
-// of the type. All are of one state, the newest when the call begins. `result` as in cms_foreach_package.
+// Calls `callback` with each section of a package, in the order of the file: all of them if `type` is NULL or "", else
+// those of the type. All are of one state, the newest when the call begins. `result` as in cms_foreach_package.
 //
 // CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_get.
 cms_status cms_foreach_section(const cms_store *store,
@@ -978,8 +988,8 @@ cms_status cms_foreach_section(const cms_store *store,
                                void *data,
                                int32_t *result);
 
-// Calls `callback` with each option of a section, in the order of the file. `section` is its name. All are of one state, and
-// `result` is as in cms_foreach_package.
+// Calls `callback` with each option of a section, in the order of the file. `section` is its name. All are of one
+// state, and `result` is as in cms_foreach_package.
 //
 // CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_get.
 cms_status cms_foreach_option(const cms_store *store,
@@ -1034,8 +1044,8 @@ cms_status cms_set_int(const cms_store *store, const char *key, int64_t value);
 // Sets an option to a truth value, as cms_set does: to "1", or to "0" if `value` is 0.
 cms_status cms_set_bool(const cms_store *store, const char *key, int32_t value);
 
-// Sets an option to a decimal number, as cms_set does: with as few digits as read back to the same number, whatever the
-// locale.
+// Sets an option to a decimal number, as cms_set does: with as few digits as read back to the same number, whatever
+// the locale.
 //
 // CMS_ERR_INVALID: it is infinite or not a number.
 cms_status cms_set_double(const cms_store *store,
@@ -1066,8 +1076,8 @@ cms_status cms_rename(const cms_store *store, const char *key, const char *name)
 // Moves a section to a position in its package, as cms_txn_reorder does, and commits that.
 cms_status cms_reorder(const cms_store *store, const char *key, size_t position);
 
-// Adds an anonymous section at the end of a package, as cms_txn_add_section does, and commits that. Its generated name is
-// written to `buffer`, as in cms_get; 32 bytes are enough.
+// Adds an anonymous section at the end of a package, as cms_txn_add_section does, and commits that. Its generated name
+// is written to `buffer`, as in cms_get; 32 bytes are enough.
 cms_status cms_add_section(const cms_store *store,
                            const char *package,
                            const char *type,
@@ -1078,7 +1088,8 @@ cms_status cms_add_section(const cms_store *store,
 // Makes a package without sections, as cms_txn_add_package does, and commits that.
 cms_status cms_add_package(const cms_store *store, const char *package);
 
-// Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it back.
+// Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it
+// back.
 cms_status cms_delete_package(const cms_store *store,
                               const char *package);
 
@@ -1111,9 +1122,9 @@ cms_status cms_txn_add_section(cms_txn *txn,
 // CMS_ERR_EXISTS: there is such a package.
 cms_status cms_txn_add_package(cms_txn *txn, const char *package);
 
-// Deletes a package with all its sections, even if its text has errors: the commit removes the file. A symbolic link is
-// removed, and its target stays. If another transaction has changed the package, that is a conflict. Later changes of
-// the same transaction may make the package anew.
+// Deletes a package with all its sections, even if its text has errors: the commit removes the file. A symbolic link
+// is removed, and its target stays. If another transaction has changed the package, that is a conflict. Later changes
+// of the same transaction may make the package anew.
 cms_status cms_txn_delete_package(cms_txn *txn,
                                   const char *package);
 
@@ -1304,8 +1315,8 @@ cms_status cms_txn_set_int(cms_txn *txn, const char *key, int64_t value);
 // Sets an option to a truth value, as cms_txn_set does: to "1", or to "0" if `value` is 0.
 cms_status cms_txn_set_bool(cms_txn *txn, const char *key, int32_t value);
 
-// Sets an option to a decimal number, as cms_txn_set does: with as few digits as read back to the same number, whatever the
-// locale.
+// Sets an option to a decimal number, as cms_txn_set does: with as few digits as read back to the same number,
+// whatever the locale.
 //
 // CMS_ERR_INVALID: it is infinite or not a number.
 cms_status cms_txn_set_double(cms_txn *txn,
@@ -1676,8 +1687,8 @@ uint32_t cms_version_number(void);
 // Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
 // there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
 // cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
-// cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo,
-// cms_redo, cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
+// cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo, cms_redo,
+// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
 // aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
 // to be confirmed, and recovery are in every build. Any thread may call it at any time.
 int32_t cms_has_feature(const char *name);

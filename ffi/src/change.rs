@@ -125,7 +125,8 @@ pub fn truth(value: i32) -> &'static str {
     if value == 0 { "0" } else { "1" }
 }
 
-/// Returns a decimal number as text: the shortest that reads back to the same number, always with a point or an exponent.
+/// Returns a decimal number as text: the shortest that reads back to the same number, always with a point or an
+/// exponent.
 pub fn decimal(value: f64) -> Result<String, Failure> {
     match value.is_finite() {
         true => Ok(format!("{value:?}")),
@@ -174,8 +175,8 @@ pub unsafe extern "C" fn cms_set_bool(store: *const cms_store, key: *const c_cha
     })
 }
 
-/// Sets an option to a decimal number, as cms_set does: with as few digits as read back to the same number, whatever the
-/// locale.
+/// Sets an option to a decimal number, as cms_set does: with as few digits as read back to the same number, whatever
+/// the locale.
 ///
 /// CMS_ERR_INVALID: it is infinite or not a number.
 #[unsafe(no_mangle)]
@@ -294,8 +295,8 @@ pub unsafe extern "C" fn cms_reorder(
     })
 }
 
-/// Adds an anonymous section at the end of a package, as cms_txn_add_section does, and commits that. Its generated name is
-/// written to `buffer`, as in cms_get; 32 bytes are enough.
+/// Adds an anonymous section at the end of a package, as cms_txn_add_section does, and commits that. Its generated name
+/// is written to `buffer`, as in cms_get; 32 bytes are enough.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_add_section(
     store: *const cms_store,
@@ -333,7 +334,8 @@ pub unsafe extern "C" fn cms_add_package(store: *const cms_store, package: *cons
     })
 }
 
-/// Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it back.
+/// Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it
+/// back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_delete_package(store: *const cms_store, package: *const c_char) -> cms_status {
     guard(|| {

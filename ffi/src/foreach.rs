@@ -15,8 +15,8 @@ use crate::status::{Failure, cms_status, guard};
 pub type cms_package_callback =
     Option<unsafe extern "C" fn(name: *const cms_bytes, data: *mut c_void) -> i32>;
 
-/// Called with each section, and with the `data` given to cms_foreach_section. Returns 0 to go on; anything else ends the
-/// iteration. The strings are valid until the callback returns, and in a snapshot until that is closed.
+/// Called with each section, and with the `data` given to cms_foreach_section. Returns 0 to go on; anything else ends
+/// the iteration. The strings are valid until the callback returns, and in a snapshot until that is closed.
 pub type cms_section_callback =
     Option<unsafe extern "C" fn(section: *const cms_section, data: *mut c_void) -> i32>;
 
@@ -97,8 +97,8 @@ unsafe fn options(
     }))
 }
 
-/// Calls `callback` with the name of each package, in byte order. `result` gets what the callback has returned last: 0 if it
-/// has seen all; it may be NULL. The callback may use the store.
+/// Calls `callback` with the name of each package, in byte order. `result` gets what the callback has returned last: 0
+/// if it has seen all; it may be NULL. The callback may use the store.
 ///
 /// CMS_ERR_NOT_FOUND, CMS_ERR_IO: the configuration directory cannot be read.
 #[unsafe(no_mangle)]
@@ -119,8 +119,8 @@ pub unsafe extern "C" fn cms_foreach_package(
     })
 }
 
-/// Calls `callback` with each section of a package, in the order of the file: all of them if `type` is NULL or "", else those
-/// of the type. All are of one state, the newest when the call begins. `result` as in cms_foreach_package.
+/// Calls `callback` with each section of a package, in the order of the file: all of them if `type` is NULL or "", else
+/// those of the type. All are of one state, the newest when the call begins. `result` as in cms_foreach_package.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_get.
 #[unsafe(no_mangle)]
@@ -143,8 +143,8 @@ pub unsafe extern "C" fn cms_foreach_section(
     })
 }
 
-/// Calls `callback` with each option of a section, in the order of the file. `section` is its name. All are of one state, and
-/// `result` is as in cms_foreach_package.
+/// Calls `callback` with each option of a section, in the order of the file. `section` is its name. All are of one
+/// state, and `result` is as in cms_foreach_package.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such package or section. Otherwise as cms_get.
 #[unsafe(no_mangle)]

@@ -25,8 +25,8 @@ pub enum cms_status {
     /// A required pointer is NULL; or a key, name or type is not allowed, too long or not UTF-8; or a value is not
     /// allowed or too long; or a package exceeds the limits.
     CMS_ERR_INVALID = 2,
-    /// The value is a list where one string was asked for, or its text is not of the type asked for; cms_last_error gives
-    /// the value, its file and its line.
+    /// The value is a list where one string was asked for, or its text is not of the type asked for; cms_last_error
+    /// gives the value, its file and its line.
     CMS_ERR_TYPE = 3,
     /// The text of a package has errors; cms_last_error gives file, line and column.
     CMS_ERR_PARSE = 4,
@@ -66,8 +66,8 @@ pub enum cms_status {
     CMS_ERR_MEMORY = 19,
     /// This build of the library leaves the function out: see cms_has_feature.
     CMS_ERR_UNSUPPORTED = 20,
-    /// The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and its
-    /// line.
+    /// The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and
+    /// its line.
     CMS_ERR_RANGE = 21,
 }
 
@@ -103,7 +103,8 @@ sized! {
         pub program: *const c_char,
         pub reason: *const c_char,
         pub pid: u32,
-        /// With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a list.
+        /// With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a
+        /// list.
         pub value: *const c_char,
     }
 }
@@ -271,8 +272,8 @@ pub fn missed(key: &[u8]) -> cms_status {
     CMS_ERR_NOT_FOUND
 }
 
-/// Makes the place for the last error of the thread. If it were made only when a destructor of C asks for the error, while
-/// the thread ends, nothing would free the error.
+/// Makes the place for the last error of the thread. If it were made only when a destructor of C asks for the error,
+/// while the thread ends, nothing would free the error.
 #[cold]
 #[inline(never)]
 fn prepare_last() {

@@ -264,9 +264,9 @@ pub unsafe extern "C" fn cms_get_size_range(
     unsafe { typed(source, fallback, Some((least, most)), value) }
 }
 
-/// Writes the key with the name of its section in place of a selector to `buffer`, as in cms_get: "network.lan.ipaddr" for
-/// "network.@interface[0].ipaddr". For an anonymous section that is the generated name. The option need not exist. A name
-/// goes on to mean the section when others are added or moved.
+/// Writes the key with the name of its section in place of a selector to `buffer`, as in cms_get: "network.lan.ipaddr"
+/// for "network.@interface[0].ipaddr". For an anonymous section that is the generated name. The option need not exist.
+/// A name goes on to mean the section when others are added or moved.
 ///
 /// CMS_ERR_NOT_FOUND: there is no such section. Otherwise as cms_get.
 #[unsafe(no_mangle)]
@@ -295,8 +295,8 @@ pub fn resolved(snapshot: &Snapshot, key: &[u8]) -> Result<Vec<u8>, Failure> {
     snapshot.resolve(key)?.ok_or_else(|| Failure::Missing(key.to_vec()))
 }
 
-/// Finds the line of an option or a section in the text of its package, counted from 1, for messages: `file` gets the path
-/// of the package file, as in cms_get. The text is read as it is now.
+/// Finds the line of an option or a section in the text of its package, counted from 1, for messages: `file` gets the
+/// path of the package file, as in cms_get. The text is read as it is now.
 ///
 /// CMS_ERR_NOT_FOUND: the text has no such key. CMS_ERR_INVALID: the key.
 #[unsafe(no_mangle)]

@@ -117,9 +117,9 @@ pub unsafe extern "C" fn cms_txn_add_package(txn: *mut cms_txn, package: *const 
     })
 }
 
-/// Deletes a package with all its sections, even if its text has errors: the commit removes the file. A symbolic link is
-/// removed, and its target stays. If another transaction has changed the package, that is a conflict. Later changes of
-/// the same transaction may make the package anew.
+/// Deletes a package with all its sections, even if its text has errors: the commit removes the file. A symbolic link
+/// is removed, and its target stays. If another transaction has changed the package, that is a conflict. Later changes
+/// of the same transaction may make the package anew.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_delete_package(txn: *mut cms_txn, package: *const c_char) -> cms_status {
     guard(|| {

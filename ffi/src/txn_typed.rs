@@ -166,8 +166,8 @@ pub unsafe extern "C" fn cms_txn_set_bool(txn: *mut cms_txn, key: *const c_char,
     })
 }
 
-/// Sets an option to a decimal number, as cms_txn_set does: with as few digits as read back to the same number, whatever the
-/// locale.
+/// Sets an option to a decimal number, as cms_txn_set does: with as few digits as read back to the same number,
+/// whatever the locale.
 ///
 /// CMS_ERR_INVALID: it is infinite or not a number.
 #[unsafe(no_mangle)]

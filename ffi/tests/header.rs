@@ -48,10 +48,24 @@ fn compare(path: &Path, made: &str) {
     assert!(there == made, "{} is not up to date: CMS_UPDATE_HEADER=1 cargo test -p cms-ffi", path.display());
 }
 
-/// Puts a heading above the first function of each source.
+/// The headings of what stands before the functions, each with the first line below it that is no comment.
+const TYPE_HEADINGS: [(&str, &str); 4] = [
+    ("Constants", "\n#define CMS_MESSAGE_WARNING"),
+    ("Statuses", "\ntypedef enum {"),
+    ("Handles: each function names the one that it works on", "\ntypedef struct cms_"),
+    ("Structs, and callbacks of the program", "\ntypedef struct {"),
+];
+
+/// Puts a heading above the first function of each source, and above each kind of type.
 fn with_headings(header: &str) -> String {
     let (types, functions) = header.split_once("extern \"C\" {").expect("functions");
-    let mut functions = functions.to_owned();
+    let (mut types, mut functions) = (types.to_owned(), functions.to_owned());
+    for (heading, first) in TYPE_HEADINGS {
+        let line = types.find(first).unwrap_or_else(|| panic!("there is no {first}"));
+        // Its comment follows an empty line.
+        let comment = types[..line].rfind("\n\n").map_or(0, |at| at + 2);
+        types.insert_str(comment, &format!("/* ---- {heading} ---- */\n\n"));
+    }
     for (name, heading) in SOURCES {
         let Some((first, _)) = functions_of(&source(name)).into_iter().next() else { continue };
         let call = functions.find(&format!("{first}(")).expect("it is declared");
