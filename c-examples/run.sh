@@ -69,6 +69,13 @@ expect iterate "network
 system
  system cfg01e48a (anonymous)
   cfg01e48a.hostname 'one'" "$("$work/iterate")"
+if [ -e "$lib/libcms.a" ]; then
+    # With the static library, and what pkg-config names for it.
+    $cc -std=c99 $strict "$here/read.c" -o "$work/static" "$lib/libcms.a" \
+        $(sed -n 's/^Libs.private: //p' "$here/../ffi/package/cms.pc.in")
+    expect "read (static library)" "$("$work/read")" "$("$work/static")"
+    if ldd "$work/static" | grep libcms; then echo "read (static library): needs the shared one"; exit 1; fi
+fi
 "$work/watch" 1 > "$work/watched" & watcher=$!
 "$work/daemon" 2 > "$work/served" & daemon=$!
 sleep 0.5

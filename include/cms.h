@@ -16,9 +16,20 @@
  * state, without copying, and for iterating. cms_key_open is for one value again and again. cms_set and its like make
  * one change, cms_begin is for several together. cms_history_open and the functions after it show who changed what,
  * and go back. cms_watch_open delivers changes to programs with an event loop; cms_subscription_open calls back.
- * cms_verifier_open accepts or refuses changes before they are committed. The words are explained in the glossary of
- * docs/design.md.
+ * cms_verifier_open accepts or refuses changes before they are committed.
  *
+ * Words     The package `network` is the file of that name in the configuration directory:
+ *
+ *               config interface 'lan'                a section of the type interface, with the name lan
+ *                       option ipaddr '192.168.1.1'   an option with a string: network.lan.ipaddr
+ *                       list dns '1.1.1.1'            an option with a list, which has one item in each line
+ *                       list dns '8.8.8.8'
+ *               config route                          an anonymous section: network.@route[0]
+ *                       option target '0.0.0.0/0'
+ *
+ *           A transaction is a set of changes that are committed together, or that somebody has made with an editor.
+ *           Transactions are numbered, and the number of one is the revision of the store after it. The log has a
+ *           record of each: who, when, why, and what changed. A snapshot is the state of all packages at a revision.
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
  *           directory, and never named by a path.
@@ -41,8 +52,8 @@
  *           it out: cms_get. `_open` behind a noun hands out a handle of that type, `_close` releases it: a cms_list
  *           comes from cms_list_open, cms_list_open_at or cms_txn_list_open, and goes with cms_list_close. Two
  *           differ: a store is for cms_open and cms_close, and a transaction goes from cms_begin to cms_txn_commit
- *           or cms_txn_rollback. `_next` goes on to the next, until CMS_ERR_END. Times
- *           have their unit in the name: `_ms` milliseconds, `_us` microseconds. Sizes and lengths are in bytes.
+ *           or cms_txn_rollback. `_next` goes on to the next, until CMS_ERR_END. Times have their unit in
+ *           the name: `_ms` milliseconds, `_us` microseconds. Sizes and lengths are in bytes.
  * Versions  The file of the library is libcms.so.0, and each function has the version CMS_0.1. Before 1.0 a minor
  *           version may change the interface: all functions then get the next version, CMS_0.2, and a program that
  *           was built before does not start with it ("version `CMS_0.1' not found"). A patch changes nothing of the
@@ -200,52 +211,13 @@ typedef enum {
 
 /* ---- Handles: each function names the one that it works on ---- */
 
-// Iterates over archives, the oldest first. One thread uses one at a time.
-typedef struct cms_archive_iter cms_archive_iter;
-
-// The lines of a package, from the first to the last. One thread uses one at a time.
-typedef struct cms_blame cms_blame;
-
-// A transaction, with those of its changes that match the pattern. It is valid until the next cms_watch_next of the
-// same watch, or its end; in a callback, until that returns.
-typedef struct cms_event cms_event;
-
-// The transactions that changed something, the newest first. One thread uses one at a time.
-typedef struct cms_history cms_history;
-
-// A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
-// outlive its store.
-typedef struct cms_key cms_key;
-
-// A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
-typedef struct cms_list cms_list;
-
-// Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
-typedef struct cms_option_iter cms_option_iter;
-
-// Iterates over packages. One thread uses one at a time.
-typedef struct cms_package_iter cms_package_iter;
-
-// The findings of cms_log_check, or the work of cms_repair. One thread uses one at a time.
-typedef struct cms_report cms_report;
-
-// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
-typedef struct cms_section_iter cms_section_iter;
-
-// All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
-// It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
-// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read. That may
-// fail with CMS_ERR_STALE if others have committed to it about a hundred times since the snapshot was opened, or once
-// if no program had read the package since the start of the machine. Then close the snapshot and open another.
-typedef struct cms_snapshot cms_snapshot;
-
 // An open store. Reads see each commit as soon as it is made, by any process; edits by hand are seen after
 // cms_refresh. Any number of threads may use one at the same time, with every function that takes a const cms_store
 // pointer. Snapshots, keys and transactions that it hands out may outlive it. A program needs one, as long as it runs.
 typedef struct cms_store cms_store;
 
-// A subscription: see cms_subscription_open. Any thread may end it.
-typedef struct cms_subscription cms_subscription;
+// A copy of the items of a list. Any number of threads may use one at the same time. It may outlive its store.
+typedef struct cms_list cms_list;
 
 // Changes to any number of packages that are committed together. One thread uses one at a time. Nobody sees them
 // before cms_txn_commit. It may outlive its store. In all its functions, CMS_ERR_NOT_FOUND means that there is no such
@@ -254,13 +226,52 @@ typedef struct cms_subscription cms_subscription;
 // nothing returns CMS_OK.
 typedef struct cms_txn cms_txn;
 
-// A verifier: see cms_verifier_open. Any thread may close it.
-typedef struct cms_verifier cms_verifier;
+// All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
+// It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
+// store. The memory it hands out is valid until it is closed. A package is opened when its first key is read. That may
+// fail with CMS_ERR_STALE if others have committed to it about a hundred times since the snapshot was opened, or once
+// if no program had read the package since the start of the machine. Then close the snapshot and open another.
+typedef struct cms_snapshot cms_snapshot;
+
+// A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
+// outlive its store.
+typedef struct cms_key cms_key;
+
+// Iterates over packages. One thread uses one at a time.
+typedef struct cms_package_iter cms_package_iter;
+
+// Iterates over sections. One thread uses one at a time. It keeps its snapshot alive.
+typedef struct cms_section_iter cms_section_iter;
+
+// Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
+typedef struct cms_option_iter cms_option_iter;
+
+// The transactions that changed something, the newest first. One thread uses one at a time.
+typedef struct cms_history cms_history;
+
+// The lines of a package, from the first to the last. One thread uses one at a time.
+typedef struct cms_blame cms_blame;
+
+// Iterates over archives, the oldest first. One thread uses one at a time.
+typedef struct cms_archive_iter cms_archive_iter;
+
+// The findings of cms_log_check, or the work of cms_repair. One thread uses one at a time.
+typedef struct cms_report cms_report;
 
 // Delivers the transactions that change keys of a pattern: each once, in order, when its data can be read.
 // Transactions that the program has not taken yet stay in the log, and cost writers nothing. One thread uses one at a
 // time. It keeps its store open.
 typedef struct cms_watch cms_watch;
+
+// A transaction, with those of its changes that match the pattern. It is valid until the next cms_watch_next of the
+// same watch, or its end; in a callback, until that returns.
+typedef struct cms_event cms_event;
+
+// A subscription: see cms_subscription_open. Any thread may end it.
+typedef struct cms_subscription cms_subscription;
+
+// A verifier: see cms_verifier_open. Any thread may close it.
+typedef struct cms_verifier cms_verifier;
 
 /* ---- Structs, and callbacks of the program ---- */
 

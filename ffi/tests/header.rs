@@ -56,10 +56,27 @@ const TYPE_HEADINGS: [(&str, &str); 4] = [
     ("Structs, and callbacks of the program", "\ntypedef struct {"),
 ];
 
+/// Brings the types without members into the order in which functions use them first.
+fn sort_handles(types: &mut String, functions: &str) {
+    let is_handle =
+        |block: &&str| block.contains("\ntypedef struct cms_") || block.starts_with("typedef struct cms_");
+    let blocks: Vec<&str> = types.split("\n\n").collect();
+    let mut handles: Vec<&str> = blocks.iter().copied().filter(is_handle).collect();
+    handles.sort_by_key(|block| {
+        let name = block.trim_end_matches(';').rsplit(' ').next().expect("a name");
+        functions.find(&format!("{name} *")).expect("a function uses it")
+    });
+    let mut sorted = handles.into_iter();
+    let place =
+        |block: &str| if is_handle(&block) { sorted.next().expect("as many") } else { block }.to_owned();
+    *types = blocks.iter().copied().map(place).collect::<Vec<_>>().join("\n\n");
+}
+
 /// Puts a heading above the first function of each source, and above each kind of type.
 fn with_headings(header: &str) -> String {
     let (types, functions) = header.split_once("extern \"C\" {").expect("functions");
     let (mut types, mut functions) = (types.to_owned(), functions.to_owned());
+    sort_handles(&mut types, &functions);
     for (heading, first) in TYPE_HEADINGS {
         let line = types.find(first).unwrap_or_else(|| panic!("there is no {first}"));
         // Its comment follows an empty line.
