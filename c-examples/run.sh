@@ -95,6 +95,15 @@ sleep 0.3 && before=$(naps $daemon) && sleep 1
 expect "daemon (sleeps until there is something)" "$before" "$(naps $daemon)"
 kill -TERM $daemon
 wait $daemon || { echo "daemon: a signal does not end it well"; exit 1; }
+# cms.hpp has no warnings and needs neither exceptions nor type information.
+modern="-std=c++17 -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -fsanitize=address -g"
+for compiler in "$cxx" clang++; do
+    command -v $compiler >/dev/null || { echo "modern ($compiler): skipped, $compiler is not installed"; continue; }
+    for flags in "-fno-exceptions -fno-rtti" -DCMS_HPP_EXCEPTIONS; do
+        $compiler $modern $flags -I"$here/../include" "$here/modern.cc" -o "$work/modern" -L"$lib" -lcms
+        fresh && expect "modern ($compiler $flags)" "all good" "$("$work/modern")"
+    done
+done
 for source in values values_cc changes changes_cc; do
     smoke_store && expect $source "all good" "$("$work/$source")"
 done

@@ -34,7 +34,7 @@ refresh_linker() {
 if [ "$1" = --remove ]; then
     rm -f "$bin/cms" "$man"/cms.1 "$man"/cms-*.1 "$bash/cms" "$zsh/_cms" "$fish/cms.fish"
     if [ "$(readlink "$bin/uci" 2>/dev/null)" = cms ]; then rm -f "$bin/uci"; fi
-    rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$man3/libcms.3" "$lib/pkgconfig/cms.pc"
+    rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$include/cms.hpp" "$man3/libcms.3" "$lib/pkgconfig/cms.pc"
     rm -rf "$lib/cmake/cms" "$PREFIX/share/cms"
     rm -f "$units"/cms-recover.service "$units"/cms-confirm.service "$units"/cms-confirm.path
     rm -f "$units"/cms-reload.service
@@ -56,7 +56,7 @@ install -m 644 "$2/libcms.so.$major" "$lib/libcms.so.$version"
 ln -sf "libcms.so.$version" "$lib/libcms.so.$major"
 ln -sf "libcms.so.$major" "$lib/libcms.so"
 install -m 644 "$2/libcms.a" "$lib/libcms.a"
-install -m 644 "$here/include/cms.h" "$include/cms.h"
+install -m 644 "$here/include/cms.h" "$here/include/cms.hpp" "$include/"
 install -m 644 "$here/ffi/package/libcms.3" "$man3/libcms.3"
 fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$major|" -e "s|@MINOR@|$minor|" "$here/ffi/package/$1" > "$2"; }
 fill cms.pc.in "$lib/pkgconfig/cms.pc"

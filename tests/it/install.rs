@@ -98,6 +98,7 @@ fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes
         ("bin/cms", "755"),
         ("bin/uci", "-> cms"),
         ("include/cms.h", "644"),
+        ("include/cms.hpp", "644"),
         ("lib/cmake/cms/cms-config-version.cmake", "644"),
         ("lib/cmake/cms/cms-config.cmake", "644"),
         ("lib/libcms.a", "644"),
