@@ -103,7 +103,7 @@ fn m21_a3_an_import_stages_only_if_asked() {
         ["import", "--stage", "--replace"],
         ["import", "--merge", "--replace"],
     ] {
-        assert_eq!(sandbox.fed(&words, part).status.code(), Some(2), "{words:?}");
+        sandbox.fails(2, &words);
     }
 }
 

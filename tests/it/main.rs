@@ -38,6 +38,7 @@ mod scenarios;
 mod session_reuse;
 mod stops;
 mod stress;
+mod suggestions;
 mod support;
 mod toward;
 mod transactions;

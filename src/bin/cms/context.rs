@@ -51,6 +51,8 @@ pub struct Context {
     /// The changes of the lines of a batch so far, if this command is one of them.
     pub gathered: Option<Gathered>,
     loaded: Vec<(Vec<u8>, Loaded)>,
+    /// The arguments of the command, for suggestions in errors.
+    pub arguments: Vec<Vec<u8>>,
 }
 
 impl Context {
@@ -106,6 +108,7 @@ impl Context {
             worst: Exit::Ok,
             gathered: None,
             loaded: Vec::new(),
+            arguments: Vec::new(),
         })
     }
 

@@ -8,6 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::guard;
 use crate::help_text::{command_help, overview, version};
 use crate::line::Line;
+use crate::near::suggest;
 use crate::spec::Writes;
 
 /// Runs one command line from beginning to end.
@@ -45,7 +46,8 @@ pub fn dispatch(context: &mut Context, line: Line) -> Result<Exit, Failure> {
         context.store.check_may_write()?;
     }
     context.worst = Exit::Ok;
-    let exit = line.run(context)?;
+    context.arguments.clone_from(&line.arguments);
+    let exit = line.run(context).map_err(|failure| suggest(context, failure))?;
     // A failure to read something takes precedence over a key that was not found and over a difference.
     Ok(if matches!(exit, Exit::Ok | Exit::NotFound) && context.worst != Exit::Ok {
         context.worst

@@ -54,6 +54,8 @@ pub fn print_message(english: &str) {
 pub enum Failure {
     /// The store refused or failed.
     Engine(Error),
+    /// As `Engine`, with a hint that names what was meant.
+    Suggested(Error, String),
     /// The command line is wrong.
     Usage(String),
     /// Something else, with its exit code.
@@ -85,7 +87,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Other(exit, _) | Self::Hinted(exit, ..) => *exit,
             Self::BrokenPipe => Exit::Ok,
-            Self::Engine(error) => match error {
+            Self::Engine(error) | Self::Suggested(error, _) => match error {
                 Error::NotFound { .. } | Error::Missing(_) => Exit::NotFound,
                 Error::Conflict { .. } => Exit::Conflict,
                 Error::Locked { .. } => Exit::TimeOut,
@@ -107,7 +109,7 @@ impl Failure {
         match self {
             Self::Engine(error) => hint::of(error),
             Self::Usage(_) => Some("see 'cms help'"),
-            Self::Hinted(_, _, hint) => Some(hint),
+            Self::Hinted(_, _, hint) | Self::Suggested(_, hint) => Some(hint),
             _ => None,
         }
     }
@@ -115,7 +117,7 @@ impl Failure {
     fn text(&self) -> String {
         match self {
             // The message may quote any bytes, line breaks included, and is printed as one line.
-            Self::Engine(error) => cms::shown::text(error.to_string()),
+            Self::Engine(error) | Self::Suggested(error, _) => cms::shown::text(error.to_string()),
             Self::Usage(text) | Self::Other(_, text) | Self::Hinted(_, text, _) => text.clone(),
             Self::BrokenPipe => String::new(),
         }
@@ -123,11 +125,17 @@ impl Failure {
 
     /// Prints the failure to standard error: as text, or as JSON for a program.
     pub fn print(&self, json: bool, color: bool) {
+        self.print_hinted(json, color, None);
+    }
+
+    /// As [`Failure::print`], with a hint in place of its own.
+    pub fn print_hinted(&self, json: bool, color: bool, hint: Option<&str>) {
         if matches!(self, Self::BrokenPipe) {
             return;
         }
+        let hint = hint.or_else(|| self.hint());
         if json {
-            return print_error(&self.json().to_string());
+            return print_error(&self.json(hint).to_string());
         }
         let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // One write, so that the lines of two commands do not mix.
@@ -136,7 +144,7 @@ impl Failure {
             text.push('\n');
             text.push_str(&error.excerpt());
         }
-        if let Some(hint) = self.hint() {
+        if let Some(hint) = hint {
             text.push('\n');
             text.push_str(&cms::shown::lines(message(&format!("hint: {hint}")).as_bytes()));
         }
@@ -144,10 +152,10 @@ impl Failure {
     }
 
     /// Returns the failure for a program; see [`ERROR`].
-    fn json(&self) -> serde_json::Value {
+    fn json(&self, hint: Option<&str>) -> serde_json::Value {
         let exit = self.exit();
         let mut object = json!({"code": code(exit), "exit": exit as u8, "message": self.text()});
-        if let Self::Engine(error) = self {
+        if let Self::Engine(error) | Self::Suggested(error, _) = self {
             let place = error.location();
             if let Some(key) = place.key {
                 object["key"] = json!(key);
@@ -164,7 +172,7 @@ impl Failure {
                 object["reason"] = json!(reason);
             }
         }
-        if let Some(hint) = self.hint() {
+        if let Some(hint) = hint {
             object["hint"] = json!(hint);
         }
         json!({"error": object})

@@ -8,13 +8,14 @@ use lexopt::Arg;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::global::Global;
+use crate::near::{hint, nearest};
 use crate::spec::{AnyCall, AnyCommand, Commands, FlagText, GLOBAL, Scope};
 
 /// A parsed command line.
 pub struct Line {
     pub call: Option<Box<dyn AnyCall>>,
     pub global: Global,
-    arguments: Vec<Vec<u8>>,
+    pub arguments: Vec<Vec<u8>>,
     pub commands: Commands,
     /// The options of all commands that this line gives, by their indexes in [`GLOBAL`].
     given: Vec<(usize, Vec<u8>)>,
@@ -76,8 +77,7 @@ impl Line {
             return Ok(());
         }
         let near = nearest(&name, self.commands.iter().map(|command| command.name()));
-        let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-        Err(Failure::Usage(format!("no command '{name}'{near}")))
+        Err(mistyped(format!("no command '{name}'"), near))
     }
 
     /// Takes an option.
@@ -110,8 +110,8 @@ impl Line {
     fn unknown(&self, name: &str) -> Failure {
         let own = self.own();
         let all = own.iter().map(|flag| flag.long).chain(GLOBAL.iter().map(|flag| flag.text.long));
-        let near = nearest(name, all).map(|near| format!("; did you mean '--{near}'?")).unwrap_or_default();
-        Failure::Usage(format!("no option '{name}'{near}"))
+        let near = nearest(name, all).map(|near| format!("--{near}"));
+        mistyped(format!("no option '{name}'"), near.as_deref())
     }
 
     pub fn command(&self) -> Option<&'static dyn AnyCommand> {
@@ -152,6 +152,13 @@ impl Line {
     }
 }
 
+fn mistyped(what: String, near: Option<&str>) -> Failure {
+    match near {
+        Some(near) => Failure::Hinted(Exit::Usage, what, hint(near)),
+        None => Failure::Usage(what),
+    }
+}
+
 fn usage(error: &lexopt::Error) -> Failure {
     Failure::Usage(error.to_string())
 }
@@ -160,29 +167,4 @@ fn usage(error: &lexopt::Error) -> Failure {
 pub fn find(commands: Commands, name: &str) -> Option<&'static dyn AnyCommand> {
     let is = |command: &&&dyn AnyCommand| command.name() == name || command.aliases().contains(&name);
     commands.iter().find(is).copied()
-}
-
-/// Returns the name nearest to a mistyped one, if one is near.
-pub fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    names
-        .map(|name| (distance(typed, name), name))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// The number of letters to change, add or remove to turn one word into the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let cost = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

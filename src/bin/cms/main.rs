@@ -26,6 +26,7 @@ mod line;
 mod lines;
 mod map_reports;
 mod messages;
+mod near;
 mod output;
 mod package_files;
 #[cfg(feature = "shell")]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_error};
 use crate::language::message;
+use crate::near;
 
 impl Context {
     /// Writes to standard output.
@@ -67,7 +68,8 @@ impl Context {
             return Err(Failure::BrokenPipe);
         }
         self.out.flush()?;
-        failure.print(self.json, self.color);
+        let near = near::suggestion(self, failure);
+        failure.print_hinted(self.json, self.color, near.as_deref());
         if matches!(self.worst, Exit::Ok | Exit::NotFound) {
             self.worst = failure.exit();
         }

@@ -65,7 +65,7 @@ pub const COMMANDS: Commands = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line::nearest;
+    use crate::near::nearest;
     use crate::spec::{FlagText, GLOBAL};
 
     fn assert_each_is_there_once<T: Ord>(mut all: Vec<T>, of: &str) {

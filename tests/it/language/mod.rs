@@ -140,7 +140,7 @@ fn prn_23_messages_are_german_and_values_stay() {
     let sandbox = Sandbox::new();
     for (words, german) in [
         (&["get", "network.lan.nope"][..], "cms: network.lan.nope: nicht gefunden\n"),
-        (&["comit"], "cms: kein Befehl »comit«; war »commit« gemeint?\nHinweis: siehe »cms help«\n"),
+        (&["comit"], "cms: kein Befehl »comit«\nHinweis: war »commit« gemeint?\n"),
         (
             &["get", "--at", "nope", "network.lan"],
             "cms: Revision nope: es ist weder eine Revision noch der Name eines Schnappschusses\nHinweis: eine Revision \
