@@ -153,15 +153,16 @@ impl Unfit {
             None => String::new(),
         };
         let key = String::from_utf8_lossy(&self.key);
-        let message = match &self.value {
-            Some(value) => format!("{place}{key} is {}, {}", shown(value), self.why),
-            None => format!("{place}{key}: {}", self.why),
+        let (message, hint) = match &self.value {
+            Some(value) => (format!("{place}{key} is {}, {}", shown(value), self.why), ""),
+            None => (format!("{place}{key} {}", self.why), "read the items of the list instead"),
         };
         Last {
             status: self.status(),
             message: message.into_bytes(),
             file,
             key: self.key.clone(),
+            hint: hint.into(),
             line: number.unwrap_or(0),
             value: self.value.clone().unwrap_or_default(),
             ..NONE

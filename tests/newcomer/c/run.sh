@@ -76,7 +76,7 @@ before it was 192.168.1.1
 now it is 192.168.1.1 again"
 task errors "CMS_ERR_PARSE: broken, line 2; column 11; with a hint
 CMS_ERR_NOT_FOUND: without a hint
-CMS_ERR_TYPE: network, line 9; without a hint
+CMS_ERR_TYPE: network, line 9; with a hint
 CMS_ERR_INVALID: without a hint
 CMS_ERR_NOT_FOUND: with a hint"
 
