@@ -1,9 +1,9 @@
 # The one entry point for people and CI. `make help` lists the targets.
 # Knobs: PREFIX, DESTDIR (install), TARGET (Rust target of the shipped binary), FEATURES (for a smaller one:
-# FEATURES= builds without shell, regex, text diff and German), FUZZ_SECONDS, ASAN_TOOLCHAIN (with ASAN_TOOLCHAIN=none: valgrind).
+# FEATURES= builds without shell, regex, text diff, German and manual), FUZZ_SECONDS, ASAN_TOOLCHAIN (with ASAN_TOOLCHAIN=none: valgrind).
 
 PREFIX ?= /usr/local
-FEATURES ?= shell,regex,diff,german
+FEATURES ?= shell,regex,diff,german,manual
 FUZZ_SECONDS ?= 600
 CARGO ?= cargo
 ASAN_TOOLCHAIN ?= nightly

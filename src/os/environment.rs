@@ -4,14 +4,89 @@
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
-/// Returns a variable that is set and not empty.
+/// A variable that cms reads.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names of it, which count if it is not set itself.
+    pub aliases: &'static [&'static str],
+    /// What it is for.
+    pub meaning: &'static str,
+}
+
+impl Variable {
+    const fn new(name: &'static str, aliases: &'static [&'static str], meaning: &'static str) -> Self {
+        Self { name, aliases, meaning }
+    }
+
+    /// Returns its name, and then its other names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// All variables that the library and the command read.
+pub const VARIABLES: &[Variable] = &[
+    Variable::new(
+        "CMS_CONFIG_DIR",
+        &["CONFIGSTORE_DIR", "CONFIGSTORE_PATH"],
+        "the directory of the packages; default /etc/config",
+    ),
+    Variable::new(
+        "CMS_SAVE_DIR",
+        &[],
+        "the directory of staged changes; default /tmp/.uci for root, /tmp/.uci-UID for others",
+    ),
+    Variable::new("CMS_RUN_DIR", &[], "the directory of locks and maps; default /run/cms"),
+    Variable::new(
+        "CMS_STATE_DIR",
+        &["CONFIGSTORE_DB_PATH"],
+        "the directory of the log and the snapshots; default /var/lib/cms",
+    ),
+    Variable::new("CMS_LOG_SIZE", &[], "how much of the log is kept: 512k, 16M; default 4M"),
+    Variable::new(
+        "CMS_DURABILITY",
+        &[],
+        "what a commit survives: full, log or none, and PACKAGE=LEVEL for single packages, with commas between",
+    ),
+    Variable::new("CMS_SAFE_MODE", &["CONFIGSTORE_SAFE_MODE"], "1: nothing is staged or committed"),
+    Variable::new("CMS_VERBOSE", &["CONFIGSTORE_VERBOSE"], "1: as --verbose"),
+    Variable::new("RUST_LOG", &[], "debug or trace: as --verbose"),
+    Variable::new("CMS_LOG_FILE", &[], "as --log-file"),
+    Variable::new(
+        "CMS_VERIFYING",
+        &[],
+        "set for the programs of a verifier: the process that waits for the answer",
+    ),
+    Variable::new("XDG_RUNTIME_DIR", &[], "where a user other than root has locks and maps, in cms"),
+    Variable::new("XDG_STATE_HOME", &[], "where a user other than root has the log, in cms"),
+    Variable::new("HOME", &[], "the directory of .local/state, if XDG_STATE_HOME is not set"),
+    Variable::new("PATH", &[], "where the guard of a commit finds the command cms"),
+    Variable::new(
+        "LC_ALL",
+        &[],
+        "the language of messages, before LC_MESSAGES and LANG; de_*.UTF-8 is German",
+    ),
+    Variable::new("LC_MESSAGES", &[], "the same, before LANG"),
+    Variable::new("LANG", &[], "the same"),
+    Variable::new("NO_COLOR", &[], "if it is set, output has no colour"),
+    Variable::new("TERM", &[], "dumb: output has no colour"),
+    Variable::new("POSIXLY_CORRECT", &[], "cms uci: options end at the first argument"),
+];
+
+/// Returns a variable that is set and not empty, by its name or one of its other names.
 ///
 /// In a program that was started with more rights than its caller has (setuid, setgid, file capabilities) all
 /// variables count as not set: otherwise the caller could choose the files that the program reads and writes. The
 /// kernel marks such programs (`AT_SECURE`).
 #[must_use]
 pub fn variable(name: &str) -> Option<OsString> {
-    let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let others =
+        || VARIABLES.iter().find(|variable| variable.name == name)?.aliases.iter().find_map(|name| set(name));
+    let value = set(name).or_else(others)?;
     (!is_privileged()).then_some(value)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,11 +12,14 @@ use cms::{
     Store,
 };
 
+use cms::environment::variable;
+
 use crate::argument::show;
 use crate::failure::{Exit, Failure, print_message, wants_color};
 use crate::gather::Gathered;
 use crate::global::Global;
 use crate::language::message;
+use crate::log_file;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 pub const LARGE: u64 = 48 * 1024;
@@ -66,6 +70,8 @@ impl Context {
                 .run(global.run_dir.clone())
                 .state(global.state_dir.clone()),
         );
+        let log_file = global.log_file.clone().or_else(|| variable("CMS_LOG_FILE").map(PathBuf::from));
+        log_file.map_or(Ok(()), |path| log_file::open(&path))?;
         let show = !global.quiet && io::stderr().is_terminal();
         let source = global.source.as_deref().unwrap_or("cms");
         let message = global.message.as_deref().unwrap_or_default();
@@ -101,7 +107,7 @@ impl Context {
             color: wants_color(global.color.as_deref())?,
             json_lines: global.json_lines,
             quiet: global.quiet,
-            verbose: global.verbose,
+            verbose: !global.quiet && (global.verbose || wants_verbose()),
             dry_run: global.dry_run,
             guards: None,
             at: At::Staged,
@@ -122,6 +128,7 @@ impl Context {
             At::Committed => self.store.packages().load_committed(self.store.packages().find(package)?)?,
             At::Staged => self.load_now(package)?,
         };
+        self.say_read(&loaded);
         self.loaded.push((package.to_vec(), loaded));
         Ok(&self.loaded[self.loaded.len() - 1].1)
     }
@@ -134,6 +141,7 @@ impl Context {
             if let Some(problem) = problem {
                 warn_of(&Error::Parse(problem));
             }
+            self.say_read(&loaded);
             self.loaded.push((package.to_vec(), loaded));
         }
         self.load(package)
@@ -149,7 +157,29 @@ impl Context {
     pub fn load_to_change(&mut self, package: &[u8]) -> Result<Loaded, Failure> {
         match &mut self.gathered {
             Some(gathered) => gathered.borrow(&self.store, package, self.dry_run),
-            None => Ok(self.store.packages().load_to_change(package)?),
+            None => {
+                let loaded = self.store.packages().load_to_change(package)?;
+                self.say_read(&loaded);
+                Ok(loaded)
+            }
+        }
+    }
+
+    /// Says where a package was read from, with `--verbose`.
+    fn say_read(&self, loaded: &Loaded) {
+        let (name, path) = (&loaded.place.name, loaded.place.path.display());
+        match &self.at {
+            At::State(State::Revision(revision)) => {
+                self.verbose(&format!("{name}: read from the log, as of revision {revision}"));
+            }
+            At::State(State::Snapshot(archive)) => {
+                self.verbose(&format!("{name}: read from snapshot {}", archive.info.label));
+            }
+            At::Staged if !loaded.changes.is_empty() => {
+                let (count, dir) = (loaded.changes.len(), self.store.dirs().save.path.display());
+                self.verbose(&format!("{name}: read from {path}, with {count} staged changes of {dir}"));
+            }
+            At::Staged | At::Committed => self.verbose(&format!("{name}: read from {path}")),
         }
     }
 
@@ -197,6 +227,7 @@ impl Context {
         let items = |value: cms::map::MapValue<'_>| value.items().map(<[u8]>::to_vec).collect();
         match live.get(key.text().as_bytes(), items) {
             Ok(Some(items)) => {
+                self.verbose(&format!("{}: read from the map of {}", key.text(), place.path.display()));
                 live.problem(&key.package).iter().for_each(warn_of);
                 Some(Ok(items))
             }
@@ -254,6 +285,14 @@ impl Context {
         }
         Ok(self.store.packages().list()?.into_iter().map(String::into_bytes).collect())
     }
+}
+
+/// Reports whether the environment asks for what `--verbose` says.
+fn wants_verbose() -> bool {
+    let is = |name, accepted: &[&str]| {
+        variable(name).is_some_and(|value| accepted.iter().any(|accepted| value == *accepted))
+    };
+    is("CMS_VERBOSE", &["1", "on", "yes", "true"]) || is("RUST_LOG", &["debug", "trace"])
 }
 
 /// Prints a warning of the library.

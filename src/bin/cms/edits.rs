@@ -187,6 +187,7 @@ impl Edits {
                 (None, true) => at_once.push(Unstaged::new(loaded.place, at_first, deltas)),
                 (None, false) if !deltas.is_empty() => {
                     context.store.staging().stage(&loaded.place, &deltas)?;
+                    say_staged(context, &loaded.place, &deltas);
                 }
                 (None, false) => {}
             }
@@ -212,6 +213,14 @@ impl Edited {
         let changed = recorded.is_some();
         self.deltas.extend(recorded);
         Ok(changed)
+    }
+}
+
+/// Says where changes were staged, with `--verbose`.
+fn say_staged(context: &Context, place: &Place, deltas: &[Delta]) {
+    for delta in deltas {
+        let (key, dir) = (show(&delta.key(place.name.as_bytes())), context.store.dirs().save.path.display());
+        context.verbose(&format!("{key}: staged in {dir}"));
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::hint;
 use crate::language::message;
+use crate::log_file;
 use crate::shape::Shape;
 
 /// The exit codes of `cms`. They are documented and never change.
@@ -33,6 +34,19 @@ pub enum Exit {
     Refused = 9,
 }
 
+/// The meaning of the exit codes.
+pub const EXITS: &[(u8, &str)] = &[
+    (0, "done"),
+    (1, "key not found, or files differ"),
+    (2, "the command line is wrong"),
+    (3, "invalid input"),
+    (4, "not permitted"),
+    (5, "conflict with someone else's change"),
+    (6, "input, output or storage failed"),
+    (8, "waited too long for another writer"),
+    (9, "refused by a program that verifies changes"),
+];
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -42,6 +56,7 @@ impl From<Exit> for ExitCode {
 /// Writes a line to standard error. A failure of that cannot be reported, and is ignored.
 pub fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+    log_file::append(line);
 }
 
 /// Writes a message to standard error, in the language of the environment.

@@ -19,6 +19,7 @@ pub struct Global {
     pub dry_run: bool,
     pub quiet: bool,
     pub verbose: bool,
+    pub log_file: Option<PathBuf>,
     pub color: Option<String>,
     pub version: bool,
     pub help: bool,

@@ -3,25 +3,13 @@
 use std::fmt::Write;
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use crate::failure::{EXITS, Exit, Failure};
 use crate::language::message;
+use crate::manual;
 use crate::messages::MESSAGES;
 use crate::shape::{NOTATION, Shape};
 use crate::spec::{AnyCommand, Commands, FlagText, GLOBAL};
 use serde_json::json;
-
-/// The meaning of the exit codes.
-pub const EXITS: &[(u8, &str)] = &[
-    (0, "done"),
-    (1, "key not found, or files differ"),
-    (2, "the command line is wrong"),
-    (3, "invalid input"),
-    (4, "not permitted"),
-    (5, "conflict with someone else's change"),
-    (6, "input, output or storage failed"),
-    (8, "waited too long for another writer"),
-    (9, "refused by a program that verifies changes"),
-];
 
 /// The forms of a key.
 pub const KEYS: &[(&str, &str)] = &[
@@ -55,8 +43,11 @@ pub fn overview(context: &mut Context, commands: Commands) -> Result<(), Failure
     for (code, meaning) in EXITS {
         let _ = writeln!(text, "  {code}  {}", message(meaning));
     }
-    let more = message("'cms help COMMAND' explains a command, 'cms help json' what --json prints.");
-    let _ = writeln!(text, "\n{more}");
+    let more = message("'cms help COMMAND' explains a command, 'cms help TOPIC' one of these:");
+    let topics = manual::topics().collect::<Vec<_>>().join(", ");
+    if !topics.is_empty() {
+        let _ = writeln!(text, "\n{more}\n  {topics}");
+    }
     context.put(text.as_bytes())
 }
 
@@ -66,6 +57,28 @@ fn push_flags(text: &mut String, flags: impl Iterator<Item = FlagText>) {
     }
 }
 
+/// Adds lines below a title.
+fn push_block(text: &mut String, title: &str, lines: &str) {
+    let _ = writeln!(text, "\n{}", message(title));
+    for line in lines.lines() {
+        let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+    }
+}
+
+/// Prints a topic, with the types of JSON if it is about them; `false` if there is none of this name.
+pub fn topic(context: &mut Context, commands: Commands, name: &str) -> Result<bool, Failure> {
+    let topic = manual::of_topic(name);
+    if let Some(topic) = &topic {
+        let mut text = format!("{}\n", topic.explanation);
+        push_block(&mut text, "Examples:", &topic.examples);
+        context.put(text.as_bytes())?;
+    }
+    if name == "json" {
+        json_help(context, commands, topic.is_some())?;
+    }
+    Ok(topic.is_some() || name == "json")
+}
+
 /// Prints the help of one command.
 pub fn command_help(context: &mut Context, command: &dyn AnyCommand) -> Result<(), Failure> {
     let usage = format!("Usage: cms {} [OPTIONS] {}", command.name(), command.arguments());
@@ -73,9 +86,17 @@ pub fn command_help(context: &mut Context, command: &dyn AnyCommand) -> Result<(
     if !command.aliases().is_empty() {
         let _ = writeln!(text, "\nAlso: {}", command.aliases().join(", "));
     }
+    let manual = manual::of_command(command.name());
+    if let Some(manual) = &manual {
+        let _ = writeln!(text, "\n{}", manual.explanation);
+    }
     if !command.flags().is_empty() {
         let _ = writeln!(text, "\n{}", message("Options:"));
         push_flags(&mut text, command.flags().into_iter());
+    }
+    if let Some(manual) = &manual {
+        push_block(&mut text, "Examples:", &manual.examples);
+        push_block(&mut text, "Exit codes:", &manual.exits);
     }
     command.json().iter().for_each(|output| output.push_to(&mut text));
     if !command.json().is_empty() {
@@ -95,8 +116,9 @@ pub fn named_shapes(commands: Commands) -> Vec<&'static Shape> {
 }
 
 /// Prints the common parts of the JSON of all commands.
-pub fn json_help(context: &mut Context, commands: Commands) -> Result<(), Failure> {
-    let mut text = String::from("With --json, output and messages are JSON. Types and names:\n");
+fn json_help(context: &mut Context, commands: Commands, goes_on: bool) -> Result<(), Failure> {
+    let title = if goes_on { "\n" } else { "With --json, output and messages are JSON. " };
+    let mut text = format!("{title}Types and names:\n");
     for (name, meaning) in NOTATION {
         let _ = writeln!(text, "  {name:<10} {meaning}");
     }
@@ -113,7 +135,7 @@ pub fn json_help(context: &mut Context, commands: Commands) -> Result<(), Failur
 pub const VERSION: Shape = Shape::of(
     "
     version text the version
-    features [text] what it was built with: shell, regex, diff, german",
+    features [text] what it was built with: shell, regex, diff, german, manual",
 );
 
 /// Prints the version, and what this `cms` was built with.
@@ -123,6 +145,7 @@ pub fn version(context: &mut Context) -> Result<Exit, Failure> {
         ("regex", cfg!(feature = "regex")),
         ("diff", cfg!(feature = "diff")),
         ("german", cfg!(feature = "german")),
+        ("manual", cfg!(feature = "manual")),
     ];
     let with: Vec<&str> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
     if context.json {

@@ -24,6 +24,8 @@ mod keeper;
 mod language;
 mod line;
 mod lines;
+mod log_file;
+mod manual;
 mod map_reports;
 mod messages;
 mod near;

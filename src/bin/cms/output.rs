@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_error};
 use crate::language::message;
+use crate::log_file;
 use crate::near;
 
 impl Context {
@@ -55,10 +56,19 @@ impl Context {
         }
     }
 
-    /// Writes a message about completed work to standard error, if `--verbose` is given.
+    /// Reports whether [`Self::verbose`] writes anything.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose || log_file::is_open()
+    }
+
+    /// Writes a message about what was read or done: to standard error if `--verbose` is given, and to the log file if
+    /// there is one.
     pub fn verbose(&self, text: &str) {
+        let line = || format!("cms: {}", cms::shown::lines(message(text).as_bytes()));
         if self.verbose {
-            print_error(&format!("cms: {}", cms::shown::lines(message(text).as_bytes())));
+            print_error(&line());
+        } else if log_file::is_open() {
+            log_file::append(&line());
         }
     }
 

@@ -18,6 +18,13 @@ use crate::failure::{Exit, Failure};
 /// printed then.
 pub fn run(words: &[OsString]) -> Option<ExitCode> {
     let (options, key) = parse(words)?;
+    // These want messages.
+    if ["CMS_VERBOSE", "CMS_LOG_FILE", "RUST_LOG"]
+        .iter()
+        .any(|name| cms::environment::variable(name).is_some())
+    {
+        return None;
+    }
     cms::check_environment().ok()?;
     let mut value = cms::quick_value(&Dirs::choose(options), key, LARGE)?;
     value.push(b'\n');

@@ -174,13 +174,23 @@ pub const fn parsed<F>(
     Flag::new(long, Some(value), help, Target::Parsed(parse))
 }
 
+/// An option whose value is a path.
+const fn path(
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+    target: fn(&mut Global) -> &mut Option<PathBuf>,
+) -> Flag<Global> {
+    Flag::new(long, Some(value), help, Target::Path(target)).of_transaction()
+}
+
 /// A directory of the store.
 const fn dir(
     long: &'static str,
     help: &'static str,
     target: fn(&mut Global) -> &mut Option<PathBuf>,
 ) -> Flag<Global> {
-    Flag::new(long, Some("DIR"), help, Target::Path(target)).of_transaction()
+    path(long, "DIR", help, target)
 }
 
 /// Options that every command takes, before or behind its name.
@@ -215,7 +225,16 @@ pub const GLOBAL: &[Flag<Global>] = &[
     })
     .short('n'),
     switch("quiet", "no messages but errors", |all: &mut Global| &mut all.quiet).short('q'),
-    switch("verbose", "more messages", |all: &mut Global| &mut all.verbose).short('v'),
+    switch("verbose", "say what is read and written, and where (CMS_VERBOSE=1)", |all: &mut Global| {
+        &mut all.verbose
+    })
+    .short('v'),
+    path(
+        "log-file",
+        "FILE",
+        "append all messages to a file, with --verbose or without (CMS_LOG_FILE)",
+        |all| &mut all.log_file,
+    ),
     text("color", "WHEN", "auto, always or never (NO_COLOR is honoured)", |all| &mut all.color),
     switch("version", "print the version", |all| &mut all.version),
     switch("help", "print help", |all: &mut Global| &mut all.help).short('h'),

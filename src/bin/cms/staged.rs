@@ -68,6 +68,7 @@ pub fn report_outcome(context: &mut Context, place: &Place, outcome: cms::Commit
     if outcome.written {
         let revision = outcome.revision.map_or_else(String::new, |number| format!(" as revision {number}"));
         context.verbose(&format!("{}: {} changes committed{revision}", place.name, outcome.applied));
+        say_written(context, place, outcome.revision);
     }
     if outcome.applied + outcome.failed == 0 {
         context.verbose(&format!("{}: nothing is staged, so there is nothing to commit", place.name));
@@ -82,6 +83,21 @@ pub fn report_outcome(context: &mut Context, place: &Place, outcome: cms::Commit
         context.report(&Failure::Other(Exit::Conflict, text))?;
     }
     Ok(())
+}
+
+/// Says which keys of a package a transaction has written, and by which program, with `--verbose`. Values may be secrets
+/// and are left to the history.
+fn say_written(context: &Context, place: &Place, revision: Option<u64>) {
+    if !context.is_verbose() {
+        return;
+    }
+    let record = revision.and_then(|revision| context.store.history().transaction(revision).ok());
+    let Some(record) = record else { return };
+    let of_package = record.packages.iter().filter(|package| package.package == place.name);
+    for change in of_package.flat_map(|package| &package.changes) {
+        let key = show(&change.key(&place.name));
+        context.verbose(&format!("{key}: written to {} by {}", place.path.display(), record.source));
+    }
 }
 
 /// Finds a package that has a file or staged changes.

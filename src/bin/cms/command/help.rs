@@ -1,9 +1,9 @@
-//! `cms help`: lists the commands, explains one, or the types of JSON output.
+//! `cms help`: lists the commands, explains one, or a topic.
 
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::help_text::{command_help, json_help, overview};
+use crate::help_text::{command_help, overview, topic};
 use crate::line::find;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
@@ -11,7 +11,7 @@ use crate::spec::{Call, Command, Writes};
 pub const COMMAND: Command = Command {
     name: "help",
     aliases: &[],
-    arguments: "[COMMAND | json]",
+    arguments: "[COMMAND | TOPIC]",
     summary: "print help",
     flags: &[],
     writes: Writes::Nothing,
@@ -28,12 +28,11 @@ const TEXT: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     match call.expect(0, 1)?.first().map(|name| show(name)) {
         None => overview(context, call.commands)?,
-        Some(name) if name == "json" => json_help(context, call.commands)?,
-        Some(name) => {
-            let command =
-                find(call.commands, &name).ok_or_else(|| Failure::Usage(format!("no command '{name}'")))?;
-            command_help(context, command)?;
-        }
+        Some(name) => match find(call.commands, &name) {
+            Some(command) => command_help(context, command)?,
+            None if topic(context, call.commands, &name)? => {}
+            None => return Err(Failure::Usage(format!("no command or topic '{name}'"))),
+        },
     }
     Ok(Exit::Ok)
 }

@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
+use cms::environment::VARIABLES;
+
 use crate::argument::{path, show};
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
-use crate::help_text::{EXITS, KEYS, flag_text, named_shapes};
+use crate::failure::{EXITS, Exit, Failure};
+use crate::help_text::{KEYS, flag_text, named_shapes};
 use crate::line::find;
+use crate::manual::{self, Text};
 use crate::messages::MESSAGES;
 use crate::shape::{NOTATION, Output, Row, Shape};
 use crate::spec::{AnyCommand, Call, Command, Commands, FlagText, FlagValues, GLOBAL, Writes, switch};
@@ -59,10 +62,41 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Escapes text for roff: backslashes, dashes, and a dot or quote at the start of a line.
+/// Escapes text for roff: backslashes, dashes, carets, and a dot or quote at the start of a line.
 fn roff(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
-    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+    let line = |line: &str| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-").replace('^', "\\(ha").replace('~', "\\(ti");
+        if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Adds paragraphs, and tables, whose lines are indented.
+fn push_paragraphs(page: &mut String, text: &str) {
+    for paragraph in text.split("\n\n") {
+        match paragraph.starts_with("    ") {
+            true => push_lines(page, paragraph),
+            false => {
+                let _ = writeln!(page, ".PP\n{}", roff(paragraph));
+            }
+        }
+    }
+}
+
+/// Adds lines that stay as they are.
+fn push_lines(page: &mut String, lines: &str) {
+    let _ = writeln!(page, ".PP\n.nf\n{}\n.fi", roff(lines));
+}
+
+/// Adds the examples and the exit codes of a text.
+fn push_examples(page: &mut String, text: &Text) {
+    page.push_str(".SH EXAMPLES\n");
+    push_lines(page, &text.examples);
+    let row = |line: &str| {
+        let (code, meaning) = line.split_once("  ").unwrap_or((line, ""));
+        (code.to_owned(), meaning.to_owned())
+    };
+    push_section(page, "EXIT STATUS", text.exits.lines().map(row));
 }
 
 fn page(name: &str, summary: &str, synopsis: &str, body: &str) -> String {
@@ -99,6 +133,9 @@ fn flag_rows(flags: Vec<FlagText>) -> impl Iterator<Item = (String, String)> {
     flags.into_iter().map(|flag| (flag_text(&flag).trim().to_owned(), flag.help.to_owned()))
 }
 
+/// The topics that a page has as tables.
+const IN_TABLES: [&str; 3] = ["environment", "exit-codes", "json"];
+
 fn overview_page(all: Commands) -> String {
     let mut body = String::from(
         ".SH DESCRIPTION\nReads and changes configuration that is kept as plain text, one file a package.\nChanges are staged until they are committed.\nCalled as uci, or as \"cms uci\", it is stock uci.\n",
@@ -106,11 +143,27 @@ fn overview_page(all: Commands) -> String {
     let commands = all.iter().map(|c| (format!("{} {}", c.name(), c.arguments()), c.summary().to_owned()));
     push_section(&mut body, "COMMANDS", commands);
     push_section(&mut body, "KEYS", KEYS.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())));
+    for name in manual::topics().filter(|name| !IN_TABLES.contains(name)) {
+        let Some(topic) = manual::of_topic(name) else { continue };
+        if name != "keys" {
+            let _ = writeln!(body, ".SH {}", roff(&name.to_uppercase()));
+        }
+        push_paragraphs(&mut body, &topic.explanation);
+        body.push_str(".PP\nExamples:\n");
+        push_lines(&mut body, &topic.examples);
+    }
     push_section(&mut body, "OPTIONS", flag_rows(GLOBAL.iter().map(|flag| flag.text).collect()));
     push_section(
         &mut body,
         "EXIT STATUS",
         EXITS.iter().map(|(code, text)| (code.to_string(), (*text).to_owned())),
+    );
+    push_section(
+        &mut body,
+        "ENVIRONMENT",
+        VARIABLES
+            .iter()
+            .map(|variable| (variable.names().collect::<Vec<_>>().join(", "), variable.meaning.to_owned())),
     );
     push_section(
         &mut body,
@@ -127,8 +180,15 @@ fn overview_page(all: Commands) -> String {
 
 fn command_page(command: &dyn AnyCommand) -> String {
     let mut body = format!(".SH DESCRIPTION\n{}\n", roff(command.summary()));
+    let text = manual::of_command(command.name());
+    if let Some(text) = &text {
+        push_paragraphs(&mut body, &text.explanation);
+    }
     if !command.flags().is_empty() {
         push_section(&mut body, "OPTIONS", flag_rows(command.flags()));
+    }
+    if let Some(text) = &text {
+        push_examples(&mut body, text);
     }
     if !command.json().is_empty() {
         body.push_str(".SH JSON\n");
