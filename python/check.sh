@@ -57,6 +57,7 @@ check_sources() {
     "$tools/bin/ruff" check --no-cache --quiet .
     "$tools/bin/ruff" format --no-cache --quiet --check .
     "$tools/bin/mypy" --cache-dir "$work/mypy"
+    "$tools/bin/basedpyright" --pythonpath "$tools/bin/python" >"$work/pyright.log" || { cat "$work/pyright.log"; exit 1; }
 }
 
 install_tools

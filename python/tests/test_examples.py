@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Dict
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_router_reads_changes_tells_and_takes_back(store: cms.Store) -> None:
 
 
 def test_service_takes_up_each_state_and_goes_on_with_the_old_where_one_is_bad(
-    store: cms.Store, edit: Callable[[str, str], None]
+    store: cms.Store, edit: Callable[[str, str], None], where: Dict[str, Path]
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES / "service.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -53,7 +53,8 @@ def test_service_takes_up_each_state_and_goes_on_with_the_old_where_one_is_bad(
             txn["network.lan.mtu"] = 1400
         assert process.stdout.readline() == "serving 10.0.0.1, mtu 1400\n"
         store.set("network.lan.mtu", "much")
-        assert process.stderr.readline() == "not taken up: network.lan.mtu: 'much' is not a whole number\n"
+        place = f"{where['config_dir'] / 'network'}:9"
+        assert process.stderr.readline() == f"not taken up: network.lan.mtu: 'much' is not a whole number ({place})\n"
         edit("network", "config interface 'lan'\n\toption ipaddr '10.0.0.2'\n")
         assert process.stdout.readline() == "serving 10.0.0.2, mtu 1500\n"
         os.kill(process.pid, signal.SIGTERM)

@@ -213,14 +213,18 @@ def test_m29_types_are_written_in_the_new_way_too(store: cms.Store) -> None:
     ],
 )
 def test_m29_a_value_of_another_type_is_an_error_that_names_it(
-    store: cms.Store, get: Callable[..., Any], written: Any, kind: Any, why: str
+    store: cms.Store, where: Dict[str, Path], get: Callable[..., Any], written: Any, kind: Any, why: str
 ) -> None:
     store.set("network.lan.x", written)
     with pytest.raises(cms.WrongType, match=why) as caught:
         get("x", type=kind)
     error = caught.value
     assert (error.key, error.value) == ("network.lan.x", written)
+    path = where["config_dir"] / "network"
+    assert error.file == str(path)
+    assert path.read_text().splitlines()[error.line - 1].split()[1] == "x"
     assert str(error).startswith("network.lan.x: ")
+    assert f" ({path}:{error.line})" in str(error)
 
 
 def test_m29_a_default_of_another_type_is_an_error_too(store: cms.Store, get: Callable[..., Any]) -> None:

@@ -75,5 +75,5 @@ def set(key: str, value: object) -> int:
 
 
 def delete(key: str) -> int:
-    """Deletes one option or section, in a transaction of its own; returns its revision."""
+    """Deletes one option, section or package, in a transaction of its own; returns its revision."""
     return default_store().delete(key)

@@ -37,21 +37,36 @@ class Detached(Tree):
         return self._read(key, b"") if count == 3 else self._of(key, count)
 
     def _read(self, key: str, raw: bytes) -> Any:
-        package, _, rest = key.partition(".")
-        if package != self._name:
+        try:
+            package, section, option = self._split(key)
+        except NotFound:
             return MISSING
-        # A selector may hold dots.
-        section, _, option = rest.rpartition("].") if rest[:1] == "@" and rest[-1:] != "]" else rest.partition(".")
-        if rest[:1] == "@":
-            try:
-                section = self._select(package, section + "]" if option else rest).name
-            except (IndexError, StopIteration):
-                return MISSING
-        if section not in self._contents:
+        if package != self._name or section not in self._contents:
             return MISSING
         _, kind, _, options = self._contents[section]
         value = options.get(option, MISSING) if option else kind
         return list(value) if isinstance(value, list) else value
+
+    def resolve(self, key: str) -> str:
+        return ".".join(filter(None, self._split(key)))
+
+    def _split(self, key: str) -> Tuple[str, str, str]:
+        """Splits a key into package, section and option, with the name of the section in place of a selector."""
+        package, _, rest = key.partition(".")
+        if rest[:1] != "@":
+            section, _, option = rest.partition(".")
+            return package, section, option
+        # A selector may hold dots.
+        selector, _, option = (rest, "", "") if rest[-1:] == "]" else rest.rpartition(".")
+        kind, _, inside = selector[1:-1].partition("[")
+        wanted, assigned, value = inside.partition("=")
+        sections = list(self._sections(package, kind))
+        if assigned:
+            sections = [found for found in sections if value in found.get(wanted, type=list, default=[])]
+        try:
+            return package, sections[0 if assigned else int(inside or 0)].name, option
+        except IndexError:
+            raise NotFound(f"{key}: not found", key=key) from None
 
     def _sections(self, package: str, kind: str = "") -> Iterator[Section]:
         if package != self._name:

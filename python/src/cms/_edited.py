@@ -104,7 +104,9 @@ def assign_section(txn: Transaction, key: str, options: Mapping[str, Any]) -> No
 
 def assign_package(txn: Transaction, name: str, sections: Mapping[str, Any]) -> None:
     """Gives a package these sections and no others, with the smallest change. New ones have to be `Section`s."""
-    if name in txn:
+    if name not in txn:
+        txn.add_package(name)
+    else:
         for section in list(txn.package(name)):
             if section not in sections:
                 txn.delete(f"{name}.{section}")

@@ -221,6 +221,16 @@ def fail(status: int, key: str = "") -> NoReturn:
     raise exception(status, key)
 
 
+def copied(key: str, call: Any, *arguments: object, room: int = 255) -> str:
+    """Returns the text that a call copies into a buffer, as `snprintf` does."""
+    size = _ffi.c_size_t(room)
+    while True:
+        buffer = _ffi.create_string_buffer(size.value + 1)
+        check(call(*arguments, buffer, len(buffer), size), key)
+        if size.value < len(buffer):
+            return text(buffer.raw[: size.value])
+
+
 def check(status: int, key: str = "") -> None:
     """Raises an exception unless the status is OK."""
     if status:

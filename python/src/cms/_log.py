@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from . import _ffi
-from ._errors import WrongType, check, text
+from ._errors import WrongType, check, copied, text
 from ._keys import encode
 
 TYPE_CHECKING = False
@@ -71,12 +71,7 @@ class Log:
         return self._at(self._lib.cms_text_at, package, raw, self._revision(revision), 16383)
 
     def _at(self, read: Any, name: str, raw: bytes, number: int, room: int) -> str:
-        size = _ffi.c_size_t(room)
-        while True:
-            buffer = _ffi.create_string_buffer(size.value + 1)
-            check(read(self._use(), raw, number, buffer, len(buffer), size), name)
-            if size.value < len(buffer):
-                return text(buffer.raw[: size.value])
+        return copied(name, read, self._use(), raw, number, room=room)
 
     def changed_since(self, revision: Union[int, str]) -> List[str]:
         """Returns the names of the packages that were changed after a revision, in byte order.
@@ -91,13 +86,24 @@ class Log:
             names.append(text(place.data))
         return names
 
-    def undo(self, revision: Union[int, str] = "now", message: Optional[str] = None) -> int:
-        """Undoes the last transaction, or the one of a revision; later changes stay.
+    def undo(self, revision: Optional[Union[int, str]] = None, message: Optional[str] = None) -> int:
+        """Undoes the transaction of a revision, else the newest one that is neither undone nor itself an undo or redo;
+        later changes stay. So a second call goes further back.
 
         Returns the number of the new transaction. Raises Conflict if a key of the undone one was changed again since.
         """
+        return self._reverse(self._lib.cms_undo, revision, message)
+
+    def redo(self, revision: Optional[Union[int, str]] = None, message: Optional[str] = None) -> int:
+        """Makes again what was undone: the transaction of a revision, else the newest that is undone.
+
+        Returns the number of the new transaction. Raises Conflict if one of its keys was changed again since."""
+        return self._reverse(self._lib.cms_redo, revision, message)
+
+    def _reverse(self, call: Any, revision: Optional[Union[int, str]], message: Optional[str]) -> int:
         done, said = _ffi.c_uint64(), None if message is None else encode(message, "message")
-        check(self._lib.cms_undo(self._use(), self._revision(revision), said, done))
+        number = 0 if revision is None else self._revision(revision)
+        check(call(self._use(), number, said, done))
         return done.value
 
     def rollback(self, revision: Union[int, str], message: Optional[str] = None) -> int:

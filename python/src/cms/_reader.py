@@ -147,6 +147,11 @@ class Root(Reader):
         """Iterates over all packages, in byte order."""
         return (self.package(name) for name in self)
 
+    def resolve(self, key: str) -> str:
+        """Returns a key with the name of its section in place of a selector: "network.lan.ipaddr" for
+        "network.@interface[0].ipaddr". The option need not exist."""
+        raise NotImplementedError
+
     def load(self, cls: Type[_T], key: Optional[str] = None) -> _T:
         """Makes an instance of a dataclass, whose fields are options, sections or packages of the same names.
 

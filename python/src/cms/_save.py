@@ -45,6 +45,8 @@ def _save_option(txn: Transaction, field: Field, value: Any, key: str) -> None:
         present = None
     if present == wanted or _is_same(present, wanted, field):
         return
+    if present is None and value == field.absent():
+        return  # it is read as this value already
     if wanted is None:
         txn.delete(key)
     else:

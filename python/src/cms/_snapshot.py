@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _ffi, _keys
-from ._errors import check, fail, text
+from ._errors import check, copied, fail, text
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, byref
 from ._reader import MISSING
 from ._tree import Tree
@@ -38,6 +38,9 @@ class Snapshot(Tree):
     def __enter__(self) -> Snapshot:
         self._use()
         return self
+
+    def __repr__(self) -> str:
+        return "<cms.Snapshot, closed>" if self._ref is None else f"<cms.Snapshot of revision {self.revision}>"
 
     def close(self) -> None:
         """Frees the memory. A second call does nothing."""
@@ -102,6 +105,9 @@ class Snapshot(Tree):
 
     def __iter__(self) -> Iterator[str]:
         return self._iterate_packages(self._lib.cms_package_iter_open, self._use())
+
+    def resolve(self, key: str) -> str:
+        return copied(key, self._lib.cms_snapshot_resolve, self._use(), _keys.encode(key))
 
     def _place(self, key: str) -> Tuple[str, int]:
         return self._store._place(key)

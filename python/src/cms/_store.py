@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import _ffi
-from ._errors import NotFound, check, fail, text
+from ._errors import Error, NotFound, check, copied, fail, text
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OPEN_PRIVATE, byref
 from ._keys import OPTIONS, encode, option, parts
 from ._log import Log
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Iterator, List, Optional, Tuple, Type, TypeVar, Union
 
     from ._bind import Binding
-    from ._errors import Error
     from ._history import Entry
     from ._key import Key
     from ._retry import Retry
@@ -48,6 +47,7 @@ def open(
     text_delay: float = 0,
     verify_timeout: float = 0,
     on_message: Optional[Callable[[int, str], object]] = None,
+    preload: bool = False,
 ) -> Store:
     """Opens a store.
 
@@ -70,6 +70,8 @@ def open(
     skipped because it cannot be a package. The hook runs in the thread whose call causes the warning, or in one of
     the library, and must not use the store. An exception that it raises goes to `sys.unraisablehook`.
 
+    With `preload` all packages are opened at once, and not each at its first read.
+
     Where the store has a policy (section `store` of the package `cms`), these override it only where they are stricter,
     or where the user owns the configuration directory. In safe mode all calls that write raise `PermissionDenied`.
     """
@@ -81,12 +83,15 @@ def open(
     delay, patience = round(text_delay * 1000), round(verify_timeout * 1000)
     options = _ffi.cms_options(*raw, flags, map_limit, name, log_limit, levels, delay, patience)
     if on_message is None:
-        return Store(options)
-    from ._message_hook import give, keep
+        store = Store(options)
+    else:
+        from ._message_hook import give, keep
 
-    number = give(options, on_message)
-    store = Store(options)
-    keep(store, number)
+        number = give(options, on_message)
+        store = Store(options)
+        keep(store, number)
+    if preload:
+        store._preload()
     return store
 
 
@@ -249,8 +254,29 @@ class Store(Root, Log):
 
         return Snapshot(self)
 
+    def _preload(self) -> None:
+        """Opens all packages. One with errors is left to its first read, which tells them."""
+        from contextlib import suppress
+
+        with self.snapshot() as snapshot:
+            for name in snapshot:
+                with suppress(Error):
+                    snapshot._has_package(name)
+
+    def resolve(self, key: str) -> str:
+        return copied(key, self._lib.cms_resolve, self._use(), encode(key))
+
     def _place(self, key: str) -> Tuple[str, int]:
-        return "", 0
+        """Finds the place for an error, in the text as it is now."""
+        line = _ffi.c_uint32()
+        try:
+            return copied(key, self._find_line, encode(key), line), line.value
+        except (Error, ValueError):  # the text has changed since, or the store is closed
+            return "", 0
+
+    def _find_line(self, key: bytes, line: Any, *buffer: Any) -> int:
+        status: int = self._lib.cms_find_line(self._use(), key, *buffer, line)
+        return status
 
     def load(self, cls: Type[_T], key: Optional[str] = None) -> _T:
         with self.snapshot() as snapshot:
@@ -372,6 +398,12 @@ class Store(Root, Log):
 
         return Retry(self, attempts, message)
 
+    def add_package(self, name: str) -> int:
+        """Makes a package without sections, in a separate transaction; returns its revision."""
+        with self.transaction() as txn:
+            txn.add_package(name)
+        return txn.revision
+
     def save(self, instance: object, key: Optional[str] = None, message: Optional[str] = None) -> int:
         """Writes a dataclass back, in a separate transaction, as `Transaction.save` does; returns its revision."""
         with self.transaction(message) as txn:
@@ -385,7 +417,7 @@ class Store(Root, Log):
         return txn.revision
 
     def delete(self, key: str) -> int:
-        """Deletes one option or section, in a separate transaction; returns its revision."""
+        """Deletes one option, section or package, in a separate transaction; returns its revision."""
         with self.transaction() as txn:
             txn.delete(key)
         return txn.revision

@@ -46,16 +46,13 @@ class Tree(Root):
         package, _, selector = key.partition(".")
         if selector[:1] != "@":
             return self._section_type(self, package, selector, kind)
-        return self._select(package, selector)
+        return self._select(key)
 
-    def _select(self, package: str, selector: str) -> Section:
+    def _select(self, key: str) -> Section:
         """Finds the section that a selector selects; it is known that there is exactly one."""
-        kind, _, inside = selector[1:-1].partition("[")
-        option, assigned, value = inside.partition("=")
-        sections = self._sections(package, kind)
-        if not assigned:
-            return list(sections)[int(inside or 0)]
-        return next(found for found in sections if value in found.get(option, type=list, default=[]))
+        found = self.resolve(key)
+        package, _, name = found.partition(".")
+        return self._section_type(self, package, name, self._read(found, _keys.encode(found)))
 
     # The iterators of the library.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import _ffi, _keys
 from ._convert import is_list, to_bytes, to_items
 from ._edited import Changing, EditedPackage, EditedSection, assign_package, assign_section
-from ._errors import Conflict, Error, check, fail, text
+from ._errors import Conflict, Error, check, copied, fail, text
 from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK
 from ._keys import encode
 from ._list import items
@@ -103,6 +103,9 @@ class Transaction(Tree, Changing):
         if force:
             check(self._lib.cms_txn_set_force(self._use(), 1))
 
+    def __repr__(self) -> str:
+        return f"<cms.Transaction, {self._why}>" if self._ref is None else f"<cms.Transaction, changes: {self.count}>"
+
     def close(self) -> None:
         """Rolls back what is not committed. A second call does nothing."""
         if self._ref is not None:
@@ -148,6 +151,9 @@ class Transaction(Tree, Changing):
     def __iter__(self) -> Iterator[str]:
         return self._iterate_packages(self._lib.cms_txn_package_iter_open, self._use())
 
+    def resolve(self, key: str) -> str:
+        return copied(key, self._lib.cms_txn_resolve, self._use(), encode(key))
+
     def _place(self, key: str) -> Tuple[str, int]:
         return self._store._place(key)
 
@@ -188,8 +194,10 @@ class Transaction(Tree, Changing):
 
     def _tell_values(self, error: Conflict) -> None:
         """Adds both values to a conflict."""
-        error.mine = self._values.get(error.key)
         try:
+            for key in [key for key in self._values if "@" in key]:
+                self._values.setdefault(self._store.resolve(key), self._values[key])
+            error.mine = self._values.get(error.key)
             found = self._store.get(error.key)
         except (Error, ValueError):  # the store may be closed, or the key that of a package
             return
@@ -240,6 +248,10 @@ class Transaction(Tree, Changing):
 
         save_as(self, instance, key_of(instance, key))
 
+    def add_package(self, name: str) -> None:
+        """Makes a package without sections. Raises Exists if there is one of that name."""
+        check(self._lib.cms_txn_add_package(self._use(), encode(name, "package")), name)
+
     def add(self, package: str, type: str, options: Optional[Dict[str, Any]] = None) -> str:
         """Adds an anonymous section at the end of a package, perhaps with options; returns its generated name.
 
@@ -263,8 +275,9 @@ class Transaction(Tree, Changing):
         self._values.pop(key, None)
 
     def delete(self, key: str) -> None:
-        """Deletes an option, or a section with all its options."""
-        check(self._lib.cms_txn_delete(self._use(), encode(key)), key)
+        """Deletes an option, a section with all its options, or a package with all its sections and its file."""
+        call = self._lib.cms_txn_delete_package if _keys.parts(key) == 1 else self._lib.cms_txn_delete
+        check(call(self._use(), encode(key)), key)
         self._values[key] = None
 
     __delitem__ = delete

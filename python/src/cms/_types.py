@@ -297,7 +297,8 @@ def type_of(default: Any) -> Any:
         only = kinds.pop() if len(kinds) == 1 else None
         if only is None:
             return kind
-        return kind[only, ...] if kind is tuple else kind[only]
+        arguments: Any = (only, ...) if kind is tuple else only
+        return kind.__class_getitem__(arguments)
     if isinstance(default, Enum):
         return kind
     if kind.__module__ in ("ipaddress", "datetime", "decimal", "uuid", "pathlib", "pathlib._local", "fractions"):
