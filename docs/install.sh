@@ -34,7 +34,11 @@ refresh_linker() {
 if [ "$1" = --remove ]; then
     rm -f "$bin/cms" "$man"/cms.1 "$man"/cms-*.1 "$bash/cms" "$zsh/_cms" "$fish/cms.fish"
     if [ "$(readlink "$bin/uci" 2>/dev/null)" = cms ]; then rm -f "$bin/uci"; fi
-    rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$include/cms.hpp" "$man3/libcms.3" "$lib/pkgconfig/cms.pc"
+    rm -f "$lib"/libcms.so "$lib"/libcms.so.* "$lib/libcms.a" "$include/cms.h" "$include/cms.hpp" "$lib/pkgconfig/cms.pc"
+    # The pages that were made from the header.
+    for page in "$man3"/libcms.3 "$man3"/cms_*.3; do
+        if grep -Eqs '^(\.TH libcms 3|\.\\" Made from cms\.h|\.so man3/(cms_[a-z_]*|libcms)\.3$)' "$page"; then rm -f "$page"; fi
+    done
     rm -rf "$lib/cmake/cms" "$PREFIX/share/cms"
     rm -f "$units"/cms-recover.service "$units"/cms-confirm.service "$units"/cms-confirm.path
     rm -f "$units"/cms-reload.service
@@ -57,7 +61,7 @@ ln -sf "libcms.so.$version" "$lib/libcms.so.$major"
 ln -sf "libcms.so.$major" "$lib/libcms.so"
 install -m 644 "$2/libcms.a" "$lib/libcms.a"
 install -m 644 "$here/include/cms.h" "$here/include/cms.hpp" "$include/"
-install -m 644 "$here/ffi/package/libcms.3" "$man3/libcms.3"
+awk -v out="$man3" -v template="$here/ffi/package/libcms.3.in" -f "$here/ffi/package/man.awk" "$here/include/cms.h"
 fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$major|" -e "s|@MINOR@|$minor|" "$here/ffi/package/$1" > "$2"; }
 fill cms.pc.in "$lib/pkgconfig/cms.pc"
 fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"

@@ -183,21 +183,6 @@ fn no_panic_can_leave_a_function() {
     }
 }
 
-#[test]
-fn a16_the_manual_page_names_all_functions_and_no_others() {
-    let page = std::fs::read_to_string(root().join("package/libcms.3")).expect("the manual page");
-    let words = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let named: std::collections::BTreeSet<&str> = words.filter(|word| word.starts_with("cms_")).collect();
-    let functions: Vec<String> = functions().into_iter().map(|(name, _)| name).collect();
-    for name in &functions {
-        assert!(named.contains(name.as_str()), "{name} is not named");
-    }
-    for name in named {
-        let is_type = ["cms_status", "cms_store"].contains(&name);
-        assert!(is_type || functions.iter().any(|function| function == name), "there is no {name}");
-    }
-}
-
 /// The version of a symbol that is new. Before 1.0 each minor version may change functions, and gives all of them a new
 /// one: then programs that were built for another do not start.
 fn version() -> String {

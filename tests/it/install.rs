@@ -83,17 +83,28 @@ impl Target {
     }
 }
 
+/// Takes the files whose paths begin with this, which are more than `least` and readable for all.
+fn take(installed: &mut BTreeMap<String, String>, beginning: &str, least: usize) -> Vec<String> {
+    let paths: Vec<String> = installed.keys().filter(|path| path.starts_with(beginning)).cloned().collect();
+    assert!(paths.len() > least && paths.iter().all(|path| installed[path] == "644"), "{paths:?}");
+    paths.iter().for_each(|path| drop(installed.remove(path)));
+    paths
+}
+
 #[test]
 fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes_just_these() {
     let target = Target::new(true);
     target.install();
     let mut installed = target.installed();
     // One manual page for each command, and one for all.
-    let pages: Vec<String> =
-        installed.keys().filter(|path| path.starts_with("share/man/man1/")).cloned().collect();
-    let pages: Vec<(String, String)> = pages.iter().filter_map(|page| installed.remove_entry(page)).collect();
-    assert!(pages.len() > 40 && pages.iter().all(|(_, mode)| mode == "644"), "{pages:?}");
-    assert!(pages.iter().any(|(page, _)| page == "share/man/man1/cms-commit.1"));
+    let pages = take(&mut installed, "share/man/man1/", 40);
+    assert!(pages.iter().any(|page| page == "share/man/man1/cms-commit.1"));
+    // And one for each function of the library, from which most lead to that of a group.
+    take(&mut installed, "share/man/man3/cms_", 150);
+    for (page, text) in [("cms_get_int", ".so man3/cms_get.3\n"), ("cms_get", ".TH cms_get 3 ")] {
+        let path = target.root().join("share/man/man3").join(format!("{page}.3"));
+        assert!(std::fs::read_to_string(path).expect("a page").contains(text), "{page}");
+    }
     let expected = [
         ("bin/cms", "755"),
         ("bin/uci", "-> cms"),

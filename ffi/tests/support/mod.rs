@@ -16,6 +16,19 @@ pub fn compiler() -> Command {
     Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".to_owned()))
 }
 
+/// Makes the manual pages of the library in a directory, as the installation does.
+pub fn manual(pages: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::create_dir_all(pages).expect("made");
+    let template = root.join("package/libcms.3.in");
+    let mut awk = Command::new("awk");
+    awk.arg("-v").arg(format!("out={}", pages.display()));
+    awk.arg("-v").arg(format!("template={}", template.display()));
+    awk.arg("-f").arg(root.join("package/man.awk")).arg(root.join("../include/cms.h"));
+    let made = awk.output().expect("awk");
+    assert!(made.status.success() && made.stderr.is_empty(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
 /// Builds the library, which `cargo test` does not, with versions as `make lib` does, and returns a directory with it
 /// under the names that compilers and programs look for.
 pub fn library(work: &Path) -> PathBuf {
