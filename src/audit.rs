@@ -13,7 +13,7 @@ use crate::error::{Damage, Error, Result};
 use crate::log::{Kind, Log};
 use crate::restore::history::History;
 
-pub use crate::log::Verified;
+pub use crate::log::LogInfo;
 
 /// A package that was restored to its newest text without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Repaired {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Repair {
-    /// The damage of the log, which was set aside. See [`Verified::problems`].
+    /// The damage of the log, which was set aside. See [`LogInfo::problems`].
     pub problems: Vec<String>,
     /// The packages that were restored.
     pub packages: Vec<Repaired>,
@@ -77,7 +77,7 @@ impl<'e> Audit<'e> {
         self.core.logs.problem()
     }
 
-    /// Returns the damage of the log that reads through this engine have found so far; see [`Audit::verify_log`],
+    /// Returns the damage of the log that reads through this engine have found so far; see [`Audit::check_log`],
     /// which reads all of it.
     #[must_use]
     pub fn log_problems(&self) -> Vec<String> {
@@ -95,13 +95,13 @@ impl<'e> Audit<'e> {
 impl Audit<'_> {
     /// Checks the hash chain of all records: each record is tied to the one before it, so none can be changed,
     /// removed or inserted unnoticed. A user who can write the log can forge all of it, though: keep
-    /// [`Verified::chain`] elsewhere to detect that.
+    /// [`LogInfo::chain`] elsewhere to detect that.
     ///
     /// # Errors
     ///
     /// [`Error::Missing`] if there is no log, [`Error::Io`] if it cannot be read.
-    pub fn verify_log(&self) -> Result<Verified> {
-        self.core.logs.require()?.verify()
+    pub fn check_log(&self) -> Result<LogInfo> {
+        self.core.logs.require()?.check()
     }
 
     /// Repairs the store as far as possible: finishes a commit that a crash has interrupted, restores each package
@@ -113,7 +113,7 @@ impl Audit<'_> {
     ///
     /// As for [`crate::Engine::commit`], and any error that prevents writing the log.
     pub fn repair(&self) -> Result<Repair> {
-        let problems = self.verify_log()?.problems;
+        let problems = self.check_log()?.problems;
         self.core.warnings.mark_given(&problems);
         for package in mark::remove_lost_marks(self.core)? {
             self.core.warnings.warn(&format!(

@@ -99,7 +99,7 @@ pub use format::uci as text;
 pub use model::{convert as typed, name};
 pub use os::{clock, environment, named_file};
 
-pub use audit::{Audit, Repair, Repaired, Verified};
+pub use audit::{Audit, LogInfo, Repair, Repaired};
 pub use commit::exchange::Exchange;
 pub use commit::loader::Packages;
 pub use commit::part::Form;

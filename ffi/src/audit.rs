@@ -67,7 +67,7 @@ pub unsafe extern "C" fn cms_log_check(
         // SAFETY: C7.
         let info = unsafe { sized::output(info, "info") }?;
         // SAFETY: C1.
-        let found = unsafe { handle(store, "store") }?.0.engine().audit().verify_log()?;
+        let found = unsafe { handle(store, "store") }?.0.engine().audit().check_log()?;
         let report =
             cms_report { chain: text(found.chain.as_bytes()), ..cms_report::of(found.problems, Vec::new()) };
         let chain = cms_bytes::of(report.chain.as_bytes());

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// The findings of a check of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Verified {
+pub struct LogInfo {
     /// The oldest and the newest record; 0 if the log is empty.
     pub first: u64,
     /// See `first`.
@@ -22,15 +22,15 @@ pub struct Verified {
 
 /// The findings, and the damaged pieces that will be set aside.
 struct Audit {
-    found: Verified,
+    found: LogInfo,
     damaged: Vec<Found>,
     /// The segments whose names do not match their first records.
     wrong: Vec<u64>,
 }
 
 impl Log {
-    /// Checks all records; see [`Verified`].
-    pub fn verify(&self) -> Result<Verified> {
+    /// Checks all records; see [`LogInfo`].
+    pub fn check(&self) -> Result<LogInfo> {
         self.audit().map(|audit| audit.found)
     }
 
@@ -41,7 +41,7 @@ impl Log {
     }
 
     fn audit(&self) -> Result<Audit> {
-        let (mut found, mut damaged, mut wrong) = (Verified::default(), Vec::new(), Vec::new());
+        let (mut found, mut damaged, mut wrong) = (LogInfo::default(), Vec::new(), Vec::new());
         let mut before: Option<(u64, Chain, bool)> = None;
         for first in self.segments()? {
             let whole = match self.read(first) {

@@ -12,7 +12,7 @@ use super::store::{Heads, LogRead, LogStore, LogWriter, Look};
 use super::summary::{Newest, Summary};
 use super::texts::text_from;
 use super::ticket::{Turn, Turns};
-use super::{Behind, End, Verified};
+use super::{Behind, End, LogInfo};
 use crate::error::{Error, Result};
 use crate::os::clock::micros;
 
@@ -156,9 +156,9 @@ impl LogStore for MemoryLog {
         Vec::new()
     }
 
-    fn verify(&self) -> Result<Verified> {
+    fn check(&self) -> Result<LogInfo> {
         let (first, last) = (self.first()?, self.kept().summary.sequence);
-        Ok(Verified { first, last, ..Verified::default() })
+        Ok(LogInfo { first, last, ..LogInfo::default() })
     }
 
     fn writer(&self, deadline: Instant, waited: Duration) -> Result<Box<dyn LogWriter + '_>> {

@@ -51,7 +51,7 @@ use std::time::SystemTime;
 
 pub use change::{Content, KeyChange, What};
 pub(crate) use change::{compare as compare_packages, longest_rising};
-pub use check::Verified;
+pub use check::LogInfo;
 pub(crate) use end::End;
 pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};

@@ -25,7 +25,7 @@ use super::reader::Batch;
 use super::record::{Digest, Guard, Record};
 use super::summary::Newest;
 use super::writer::{Behind, Writer};
-use super::{End, Log, Verified};
+use super::{End, Log, LogInfo};
 use crate::error::Result;
 
 /// A function that is called with a record, and stops by returning [`ControlFlow::Break`].
@@ -76,7 +76,7 @@ pub(crate) trait LogStore: LogRead {
     fn damage(&self) -> Vec<String>;
 
     /// Reads all records, and returns the damage that was not known before.
-    fn verify(&self) -> Result<Verified>;
+    fn check(&self) -> Result<LogInfo>;
 
     /// Takes the lock, and finds the end of the log. `waited` is the time that a [`crate::Error::Locked`] names.
     fn writer(&self, deadline: Instant, waited: Duration) -> Result<Box<dyn LogWriter + '_>>;
@@ -217,8 +217,8 @@ impl LogStore for Log {
         self.problems()
     }
 
-    fn verify(&self) -> Result<Verified> {
-        Self::verify(self)
+    fn check(&self) -> Result<LogInfo> {
+        Self::check(self)
     }
 
     fn writer(&self, deadline: Instant, waited: Duration) -> Result<Box<dyn LogWriter + '_>> {

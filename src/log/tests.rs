@@ -393,7 +393,7 @@ fn the_mark_distinguishes_a_damaged_record_from_one_written_in_part() {
             bytes[at..at + mark.len()].copy_from_slice(&mark);
         }
         std::fs::write(&path, bytes).expect("written");
-        let found = place.log().verify().expect("readable");
+        let found = place.log().check().expect("readable");
         assert_eq!(!found.problems.is_empty(), is_damaged, "{found:?}");
     }
 }

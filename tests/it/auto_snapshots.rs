@@ -61,7 +61,7 @@ fn log_dir(fixture: &Fixture) -> PathBuf {
 }
 
 fn first_record(store: &Engine) -> u64 {
-    store.audit().verify_log().expect("readable").first
+    store.audit().check_log().expect("readable").first
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_snapshot_that_cannot_be_made_hinders_no_commit_and_leaves_nothing() {
     assert!(count.load(Ordering::Relaxed) > 6);
     let names: Vec<_> = std::fs::read_dir(log_dir(&fixture).join("snapshots")).expect("readable").collect();
     assert!(names.is_empty(), "{names:?}");
-    assert_eq!(store.audit().verify_log().expect("readable").problems, [""; 0]);
+    assert_eq!(store.audit().check_log().expect("readable").problems, [""; 0]);
 }
 
 /// The same through the command; and `CMS_LOG_SIZE` is used: with 4 MiB nothing would be dropped.
@@ -236,7 +236,7 @@ fn records_that_are_too_old_or_too_many_go_though_there_is_room() {
         }
         let live = Store::open(options).expect("opens");
         busy_hours(&live, 0..300);
-        let found = live.engine().audit().verify_log().expect("readable");
+        let found = live.engine().audit().check_log().expect("readable");
         let oldest = live.engine().history().transaction(found.first + 1).expect("kept").time / 1_000_000;
         (found.last - found.first, (CLOCK.get() - oldest) / HOUR)
     };
@@ -310,7 +310,7 @@ fn a_day_of_writes_takes_no_more_than_the_log_may() {
             most = most.max(now);
         }
     }
-    let verified = live.engine().audit().verify_log().expect("readable");
+    let verified = live.engine().audit().check_log().expect("readable");
     assert_eq!(verified.problems, [""; 0]);
     assert!(verified.first > 1 && most > bytes / 2, "it was put to the test: {} {most}", verified.first);
     let oldest = live.engine().history().transaction(verified.first + 1).expect("kept").time / 1_000_000;

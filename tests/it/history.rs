@@ -127,7 +127,7 @@ fn check(store: &Engine, states: &[(u64, [String; 2])]) {
         .map(|line| String::from_utf8_lossy(&line.text).into_owned() + "\n")
         .collect();
     assert_eq!(lines, states.last().expect("there are some").1[0]);
-    assert_eq!(store.audit().verify_log().expect("readable").problems, Vec::<String>::new());
+    assert_eq!(store.audit().check_log().expect("readable").problems, Vec::<String>::new());
 }
 
 proptest! {
@@ -282,7 +282,7 @@ fn the_log_is_bounded_and_says_so_when_it_is_asked_for_more() {
     let entries = std::fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("readable"));
     let size: u64 = entries.filter(log).map(|entry| entry.metadata().expect("readable").len()).sum();
     assert!(size <= (256 << 10) + 2 * (64 << 10), "{size}");
-    assert_eq!(store.audit().verify_log().expect("readable").problems, Vec::<String>::new());
+    assert_eq!(store.audit().check_log().expect("readable").problems, Vec::<String>::new());
     // Snapshots are not dropped.
     store.archives().restore(&store.archives().labelled("at-first").expect("kept"), None).expect("restored");
     assert_eq!(texts(&fixture), before);

@@ -19,7 +19,7 @@ fn a_record_that_was_tampered_with_is_found() {
     let at = bytes.windows(12).position(|window| window == b"second value").expect("it is in there");
     bytes[at] = b'S';
     std::fs::write(&path, &bytes).expect("written");
-    let found = Engine::new(fixture.options()).audit().verify_log().expect("readable");
+    let found = Engine::new(fixture.options()).audit().check_log().expect("readable");
     assert_eq!(found.problems.len(), 1, "{found:?}");
     assert!(found.problems[0].contains("are damaged, or were changed"), "{found:?}");
 }
@@ -42,7 +42,7 @@ fn repair_brings_a_broken_package_back_and_goes_on_without_a_broken_log() {
     assert!(!fresh.audit().log_problems().is_empty(), "and says what it could not read");
     assert!(!fresh.audit().repair().expect("set aside").problems.is_empty());
     set(&fresh, &[("network", "lan", "a", "2")]);
-    assert_eq!(fresh.audit().verify_log().expect("readable").problems, Vec::<String>::new());
+    assert_eq!(fresh.audit().check_log().expect("readable").problems, Vec::<String>::new());
     assert!(dir.path().join("00000000000000000001-0.damaged").exists(), "nothing is thrown away");
 }
 
@@ -53,13 +53,13 @@ fn a_last_record_that_was_tampered_with_is_found_and_one_that_was_torn_off_by_a_
     for value in ["first value", "second value", "third value"] {
         set(&store, &[("network", "lan", "a", value)]);
     }
-    let whole = store.audit().verify_log().expect("readable");
+    let whole = store.audit().check_log().expect("readable");
     let dir = std::fs::read_dir(fixture.path("state")).expect("readable").next().expect("one");
     let path = dir.expect("readable").path().join("00000000000000000001.log");
     let bytes = std::fs::read(&path).expect("readable");
     let verify = |bytes: &[u8]| {
         std::fs::write(&path, bytes).expect("written");
-        Engine::new(fixture.options()).audit().verify_log().expect("readable")
+        Engine::new(fixture.options()).audit().check_log().expect("readable")
     };
     let at = bytes.windows(11).position(|window| window == b"third value").expect("it is in there");
     let mut changed = bytes.clone();
@@ -98,7 +98,7 @@ fn what_is_behind_a_damaged_record_is_not_written_over() {
     let store = Engine::new(fixture.options());
     set(&store, &[("network", "lan", "a", "fourth value")]);
     assert_eq!(std::fs::read(&path).expect("readable"), bytes, "it is there for someone to look at");
-    let found = store.audit().verify_log().expect("readable");
+    let found = store.audit().check_log().expect("readable");
     assert_eq!(found.problems.len(), 1, "{found:?}");
     let newest = store.history().changes(None, 2).expect("readable");
     let kinds: Vec<_> = newest.iter().map(|record| record.kind).collect();

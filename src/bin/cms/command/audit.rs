@@ -37,7 +37,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         }
         [] => return Ok(Exit::Usage),
     }
-    let found = context.store.audit().verify_log()?;
+    let found = context.store.audit().check_log()?;
     if context.json {
         context.put_json(&json!({"first": found.first, "last": found.last, "chain": found.chain,
             "problems": found.problems}))?;

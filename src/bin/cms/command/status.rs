@@ -125,7 +125,7 @@ fn directories(store: &Engine) -> Vec<Problem> {
 
 /// Checks the records of the log; returns the number of the last.
 fn log(store: &Engine, problems: &mut Vec<Problem>) -> u64 {
-    match store.audit().verify_log() {
+    match store.audit().check_log() {
         Ok(found) => {
             problems.extend(found.problems.into_iter().map(|why| Problem::new("log", why)));
             found.last

@@ -118,7 +118,7 @@ impl Model {
             let found = log.text_of(name, Digest::of(text.as_bytes())).expect("readable");
             assert_eq!(found.as_deref(), Some(text.as_bytes()), "{name}");
         }
-        assert_eq!(log.verify().expect("readable").problems, Vec::<String>::new());
+        assert_eq!(log.check().expect("readable").problems, Vec::<String>::new());
     }
 }
 

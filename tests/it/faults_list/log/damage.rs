@@ -82,7 +82,7 @@ impl Forty {
         let is_harmless = changed.iter().all(|at| self.is_free(*at));
 
         let store = Engine::new(options(&self.sandbox));
-        let problems = store.audit().verify_log().expect("readable").problems;
+        let problems = store.audit().check_log().expect("readable").problems;
         assert_eq!(problems.is_empty(), is_harmless, "{what}: audit says {problems:?}");
         let read = store.history().changes(None, usize::MAX).expect("readable");
         let told = store.audit().log_problems();
@@ -101,7 +101,7 @@ impl Forty {
         self.check_read(&after, &changed, what);
         let mended = next.audit().repair().unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(mended.problems.is_empty(), is_harmless, "{what}");
-        let problems = next.audit().verify_log().expect("readable").problems;
+        let problems = next.audit().check_log().expect("readable").problems;
         assert_eq!(problems, Vec::<String>::new(), "{what}: after repair");
         assert_eq!(
             next.history().changes(None, usize::MAX).expect("readable"),
