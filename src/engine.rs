@@ -242,15 +242,16 @@ impl Engine {
     ///
     /// As for [`crate::Engine::commit`]; [`crate::Error::NotFound`] if there is no such package.
     pub fn delete(&self, package: &[u8]) -> Result<()> {
-        self.delete_together(&[package.to_vec()])
+        self.delete_together(&[package.to_vec()]).map(drop)
     }
 
-    /// Deletes several packages as [`crate::Engine::delete`] does, as one transaction: all are deleted, or none.
+    /// Deletes several packages as [`crate::Engine::delete`] does, as one transaction: all are deleted, or none. Returns
+    /// the revision, if there is a log or there are maps.
     ///
     /// # Errors
     ///
     /// As for [`crate::Engine::delete`], for the first package that fails.
-    pub fn delete_together(&self, packages: &[Vec<u8>]) -> Result<()> {
+    pub fn delete_together(&self, packages: &[Vec<u8>]) -> Result<Option<u64>> {
         exchange::delete_together(&self.core, packages)
     }
 

@@ -55,14 +55,14 @@ pub(crate) fn replace_together(core: &Core, texts: &[(Vec<u8>, Vec<u8>)]) -> Res
 }
 
 /// Deletes packages: see [`crate::Engine::delete_together`].
-pub(crate) fn delete_together(core: &Core, packages: &[Vec<u8>]) -> Result<()> {
+pub(crate) fn delete_together(core: &Core, packages: &[Vec<u8>]) -> Result<Option<u64>> {
     let mut wanted = BTreeMap::new();
     for package in packages {
         let whole = deletion(core, package)?;
         wanted.insert(whole.place.path.clone(), whole);
     }
     let wanted: Vec<WholeText> = wanted.into_values().collect();
-    put_and_set_aside(core, &wanted, &|_| true, &Intent::COMMIT).map(drop)
+    put_and_set_aside(core, &wanted, &|_| true, &Intent::COMMIT)
 }
 
 fn deletion(core: &Core, package: &[u8]) -> Result<WholeText> {

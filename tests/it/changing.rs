@@ -379,3 +379,35 @@ fn apply_reads_what_export_has_printed_and_works_in_a_batch() {
     sandbox.ok(&["commit"]);
     assert_eq!(sandbox.read("network"), NETWORK.replace("10.0.0.1", "10.0.0.3"));
 }
+
+#[test]
+fn a_package_is_deleted_at_once_and_an_undo_brings_it_back() {
+    let sandbox = Sandbox::new();
+    sandbox.write("other", "config a 'b'\n");
+    let why = sandbox.fails(2, &["delete", "network"]);
+    assert_eq!(
+        why,
+        "cms: network: the deletion of a whole package cannot be staged\n\
+         hint: 'cms delete --commit network' deletes it at once, and 'cms undo' brings it back\n"
+    );
+    let why = sandbox.fails(1, &["delete", "netwrok"]);
+    assert_eq!(why, "cms: netwrok: not found\nhint: did you mean 'network'?\n");
+    sandbox.fails(1, &["delete", "--commit", "network", "nothing"]);
+    sandbox.fails(2, &["delete", "--commit", "network", "other.b"]);
+    assert_eq!(sandbox.fed(&["batch"], "delete --commit network\n").status.code(), Some(2));
+    assert_eq!(sandbox.ok(&["delete", "--commit", "--dry-run", "network"]), "-network\n");
+    assert_eq!(sandbox.read("network"), NETWORK);
+    sandbox.ok(&["set", "network.lan.mtu=1"]);
+    let done: Json = serde_json::from_str(&sandbox.ok(&["delete", "--commit", "--json", "network", "other"]))
+        .expect("JSON");
+    assert_eq!((&done["revision"], &done["changes"][1]["key"]), (&revision(&sandbox), &json!("other")));
+    assert_eq!((sandbox.ok(&["list"]), sandbox.ok(&["changes"])), (String::new(), String::new()));
+    assert!(sandbox.path("save").join(".network.replaced").exists(), "what was staged is set aside");
+    let records: Json = serde_json::from_str(&sandbox.ok(&["history", "--json"])).expect("JSON");
+    assert_eq!(records[0]["deleted"], json!(["network", "other"]));
+    sandbox.ok(&["undo"]);
+    assert_eq!((sandbox.read("network"), sandbox.read("other")), (NETWORK.into(), "config a 'b'\n".into()));
+    // Stock uci deletes no packages.
+    sandbox.fails(1, &["uci", "-c", sandbox.path("config").to_str().expect("UTF-8"), "delete", "network"]);
+    assert_eq!(sandbox.read("network"), NETWORK);
+}

@@ -167,7 +167,7 @@ impl Program<'_> {
     /// Returns the number of the last transaction.
     pub fn delete(&self, packages: &[&str]) -> Result<()> {
         let names: Vec<Vec<u8>> = packages.iter().map(|name| name.as_bytes().to_vec()).collect();
-        self.engine().delete_together(&names)
+        self.engine().delete_together(&names).map(drop)
     }
 
     pub fn revision(&self) -> Result<u64> {

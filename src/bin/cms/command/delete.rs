@@ -1,6 +1,7 @@
-//! `cms delete`: deletes options, sections and list items.
+//! `cms delete`: deletes options, sections, list items and packages.
 
 use cms::{DeltaKind, Key, Loaded, Value};
+use serde_json::json;
 
 use crate::argument::show;
 use crate::context::{Context, Found, find};
@@ -14,7 +15,8 @@ pub const COMMAND: Command<Flags> = Command {
     name: "delete",
     aliases: &["del"],
     arguments: "KEY[=VALUE|=INDEX]...",
-    summary: "stage the deletion of options, sections or list items; with VALUE only if that is the value",
+    summary: "stage the deletion of options, sections or list items, with VALUE only if that is the value; with --commit \
+              also of whole packages",
     flags: FLAGS,
     writes: Writes::InTransactions,
     json: &[Output::one(&CHANGED), Output::rows(&STAGED).when("With --json --dry-run")],
@@ -22,8 +24,14 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    let keys = call.expect(1, usize::MAX)?;
+    let is_package = |argument: &&Vec<u8>| cms::name::is_plain_package(argument);
+    let packages: Vec<Vec<u8>> = keys.iter().filter(is_package).cloned().collect();
+    if !packages.is_empty() {
+        return delete_packages(context, call, &packages);
+    }
     let mut edits = Edits::new(call.flags.goal()?);
-    for argument in call.expect(1, usize::MAX)? {
+    for argument in keys {
         let (key, value) = Key::parse_assignment(argument)?;
         let index = match value {
             Some(value) => index_of(&edits.package(context, &key.package)?.loaded, &key, value)?,
@@ -32,6 +40,49 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         edits.apply(context, DeltaKind::Delete, &key, index)?;
     }
     edits.finish(context)
+}
+
+/// Deletes packages, as one transaction.
+fn delete_packages(context: &mut Context, call: &Call<Flags>, packages: &[Vec<u8>]) -> Result<Exit, Failure> {
+    let name = show(&packages[0]);
+    if packages.len() < call.arguments.len() {
+        return Err(Failure::Usage(format!(
+            "'{name}' is a package: packages and keys are deleted separately"
+        )));
+    }
+    if context.gathered.is_some() {
+        return Err(Failure::Usage(format!("'{name}' is a package: a batch cannot delete packages")));
+    }
+    for package in packages {
+        context.store.packages().find(package)?;
+    }
+    if !call.flags.commit {
+        let hint = format!("'cms delete --commit {name}' deletes it at once, and 'cms undo' brings it back");
+        let why = format!("{name}: the deletion of a whole package cannot be staged");
+        return Err(Failure::Hinted(Exit::Usage, why, hint));
+    }
+    let row =
+        |package: &Vec<u8>| json!({"kind": "delete", "key": show(package), "value": null, "failure": null});
+    let rows: Vec<_> = packages.iter().map(row).collect();
+    if context.dry_run {
+        return match context.json {
+            true => context.put_rows(rows).map(|()| Exit::Ok),
+            false => {
+                packages.iter().try_for_each(|package| context.print_line(&format!("-{}", show(package))))?;
+                Ok(Exit::Ok)
+            }
+        };
+    }
+    let revision = context.store.delete_together(packages)?;
+    context.forget();
+    for package in packages {
+        let number = revision.map_or_else(String::new, |number| format!(" as revision {number}"));
+        context.verbose(&format!("{}: deleted{number}", show(package)));
+    }
+    if context.json {
+        context.put_json(&json!({"revision": revision, "changes": rows}))?;
+    }
+    Ok(Exit::Ok)
 }
 
 /// Returns the text behind the `=` of a key to delete, if the key is a list: it is the index of the item. For a string
