@@ -11,6 +11,7 @@ use crate::commit::part::Form;
 use crate::commit::place::Place;
 use crate::commit::stage::StagedChanges;
 use crate::commit::staged::{self, CommitOptions, Committed, Unstaged};
+use crate::commit::three_way::{self, ThreeWay};
 use crate::commit::{deferred, write};
 use crate::confirm::Confirmations;
 use crate::error::Result;
@@ -253,6 +254,13 @@ impl Engine {
     /// As for [`crate::Engine::delete`], for the first package that fails.
     pub fn delete_together(&self, packages: &[Vec<u8>]) -> Result<Option<u64>> {
         exchange::delete_together(&self.core, packages)
+    }
+
+    /// Merges a text that was edited with the text of the same package that others have committed meanwhile: `base` is what
+    /// both were made from. Nothing is read or changed.
+    #[must_use]
+    pub fn merge(&self, package: &str, base: &[u8], mine: &[u8], theirs: &[u8]) -> ThreeWay {
+        three_way::merge(self.core.options.format, package, base, mine, theirs)
     }
 
     /// Tidies the text of a package: see [`crate::format::Format::tidy`].

@@ -108,6 +108,7 @@ pub use commit::place::{Loaded, Place, StagedChange};
 pub use commit::quick::quick_value;
 pub use commit::stage::StagedChanges;
 pub use commit::staged::{CommitOptions, Committed, Unstaged};
+pub use commit::three_way::{Clash, ThreeWay};
 pub use confirm::guard::GuardHandle;
 #[doc(hidden)]
 pub use confirm::guard::{GUARD, GUARD_READY};

@@ -53,7 +53,12 @@ pub(crate) fn join(ours: &[Hunk], theirs: &[Hunk], text: &[u8]) -> Option<Vec<u8
 }
 
 /// Applies the changes from `base` to `ours` to `theirs`, except those of keys that differ between `base` and `theirs`.
-fn with_changes(base: &Package, ours: &Package, theirs: &Package, changes: &[KeyChange]) -> Package {
+pub(crate) fn with_changes(
+    base: &Package,
+    ours: &Package,
+    theirs: &Package,
+    changes: &[KeyChange],
+) -> Package {
     let by_hand = log::compare_packages(base, theirs);
     let taken: HashSet<_> = by_hand.iter().map(|change| (&change.section, change.option.as_ref())).collect();
     // Sections without a name are identified by their positions.

@@ -45,6 +45,7 @@ pub(crate) mod settle;
 pub(crate) mod stage;
 pub(crate) mod staged;
 pub(crate) mod stock;
+pub(crate) mod three_way;
 pub(crate) mod tidy_up;
 pub(crate) mod transition;
 pub(crate) mod unpark;

@@ -261,6 +261,10 @@ fn upkeep(case: &mut Case) {
     case.sandbox.write("odd", "config a 'b'\n\toption x 'Foo's'\n\toption y 1\n\toption z 'Bar's'\n");
     case.json(JSON, &["validate"]);
     case.sandbox.write("untidy", "config  a  'b'\n");
+    let mut editor = case.sandbox.command();
+    let edited =
+        editor.args(["edit", "--json", "untidy"]).env("EDITOR", "sed -i s/b/c/").output().expect("cms runs");
+    case.shapes.check("edit", JSON, &edited.stdout);
     case.json(JSON, &["fmt", "--check", "untidy"]);
     case.json(JSON, &["fmt", "untidy"]);
     case.read(&["paths"]);

@@ -12,6 +12,7 @@ mod corpus;
 mod corruption;
 mod crash;
 mod deferred_texts;
+mod edit;
 mod editors;
 mod events;
 mod events_cli;

@@ -9,6 +9,7 @@ mod context;
 mod descriptors;
 mod difference;
 mod dispatch;
+mod editor;
 mod edits;
 mod events;
 mod failure;

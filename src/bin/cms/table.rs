@@ -2,9 +2,9 @@
 
 use crate::command::{
     add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
-    confirm, del_list, delete, diff, ensure, export, fmt, get, help, history, import, list, man, memory,
-    paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run, search,
-    set, shell, show, snapshot, snapshots, status, undo, validate, verify, version, watch,
+    confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, list, man,
+    memory, paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run,
+    search, set, shell, show, snapshot, snapshots, status, undo, validate, verify, version, watch,
 };
 use crate::spec::Commands;
 
@@ -20,6 +20,7 @@ pub const COMMANDS: Commands = &[
     &reorder::COMMAND,
     &ensure::COMMAND,
     &apply::COMMAND,
+    &edit::COMMAND,
     &changes::COMMAND,
     &diff::COMMAND,
     &commit::COMMAND,

@@ -17,6 +17,7 @@ pub mod confirm;
 pub mod del_list;
 pub mod delete;
 pub mod diff;
+pub mod edit;
 pub mod ensure;
 pub mod export;
 pub mod fmt;
