@@ -134,6 +134,7 @@ pub use presence::Subscriber;
 pub use restore::archive::Archives;
 pub use restore::history::History;
 pub use restore::revision::{State, name_of_label};
+pub use restore::sections::SectionNames;
 pub use settings::durability::Durability;
 pub use settings::options::{Guards, Options};
 pub use settings::resolved::{Setting, SettingOrigin, Settings, check_environment};

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::history::BlameLine;
 use crate::log::{self, KeyChange, Record};
 use crate::model::package::{Key, Package, Selector};
+use crate::restore::sections::SectionNames;
 
 /// The history of a store: see [`crate::History::changes`].
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,12 @@ impl<'e> History<'e> {
         let found = self.core.logs.past()?.changes(key, section.as_deref(), most);
         self.core.warn_of_damage();
         found
+    }
+
+    /// Returns what gives the anonymous sections of records stable names, for people.
+    #[must_use]
+    pub fn section_names(&self) -> SectionNames<'e> {
+        SectionNames::of(*self)
     }
 
     /// Returns the name of the section that a key selects; `None` if it selects a whole package.

@@ -27,6 +27,7 @@ mod json_shapes;
 mod language;
 mod live;
 mod manual;
+mod looking_back;
 mod messages;
 mod mixed_soak;
 mod model;

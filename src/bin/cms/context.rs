@@ -15,11 +15,13 @@ use cms::{
 use cms::environment::variable;
 
 use crate::argument::show;
-use crate::failure::{Exit, Failure, print_message, wants_color};
+use crate::failure::{Exit, Failure, print_message};
 use crate::gather::Gathered;
 use crate::global::Global;
 use crate::language::message;
 use crate::log_file;
+use crate::pager::Out;
+use crate::paint::{Paint, colors_errors, wants_color};
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 pub const LARGE: u64 = 48 * 1024;
@@ -41,14 +43,17 @@ pub struct Context {
     pub global: Global,
     /// The process whose commit is guarded, if this process is the guard of one.
     pub guards: Option<u32>,
-    pub out: BufWriter<io::Stdout>,
+    pub out: BufWriter<Out>,
     /// Whether output and errors are JSON; with `json_lines`, one object a line.
     pub json: bool,
     pub json_lines: bool,
     pub quiet: bool,
     pub verbose: bool,
     pub dry_run: bool,
+    /// Whether errors are coloured.
     pub color: bool,
+    /// Colours the output.
+    pub paint: Paint,
     at: At,
     /// The exit code of the worst failure that was reported without ending the command.
     pub worst: Exit,
@@ -101,10 +106,11 @@ impl Context {
     pub fn with(store: Engine, global: &Global) -> Result<Self, Failure> {
         Ok(Self {
             store,
-            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            out: BufWriter::with_capacity(1 << 16, Out::Stdout(io::stdout())),
             global: global.clone(),
             json: global.wants_json(),
-            color: wants_color(global.color.as_deref())?,
+            color: colors_errors(global.color.as_deref())?,
+            paint: Paint(wants_color(global.color.as_deref(), &io::stdout())? && !global.wants_json()),
             json_lines: global.json_lines,
             quiet: global.quiet,
             verbose: !global.quiet && (global.verbose || wants_verbose()),

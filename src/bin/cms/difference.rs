@@ -101,7 +101,7 @@ pub fn print_difference(
                 if context.json {
                     rows.push(change_json(&name, &change));
                 } else {
-                    context.put_line(&change_line(&name, &change))?;
+                    context.put_line(&context.paint.change(&change_line(&name, &change)))?;
                 }
             }
             continue;
@@ -111,7 +111,7 @@ pub fn print_difference(
         let titles = (format!("{name} at {}", old.name()), format!("{name} at {}", new.name()));
         let lines = unified(&then.unwrap_or_default(), &now.unwrap_or_default(), &titles.0, &titles.1);
         same &= lines.is_empty();
-        context.put(lines.as_bytes())?;
+        context.put(&context.paint.difference(&lines))?;
     }
     if context.json {
         context.put_rows(rows)?;

@@ -1,6 +1,6 @@
 //! Exit codes, and how a failure is printed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cms::Error;
@@ -225,19 +225,5 @@ fn code(exit: Exit) -> &'static str {
         Exit::Io => "io",
         Exit::TimeOut => "time_out",
         Exit::Refused => "refused",
-    }
-}
-
-/// Decides whether errors are coloured.
-pub fn wants_color(when: Option<&str>) -> Result<bool, Failure> {
-    match when {
-        Some("always") => Ok(true),
-        Some("never") => Ok(false),
-        None | Some("auto") => {
-            let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-            let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-            Ok(io::stderr().is_terminal() && !set("NO_COLOR") && !dumb)
-        }
-        Some(other) => Err(Failure::Usage(format!("no colour '{other}': auto, always or never"))),
     }
 }

@@ -21,6 +21,7 @@ pub struct Global {
     pub verbose: bool,
     pub log_file: Option<PathBuf>,
     pub color: Option<String>,
+    pub no_pager: bool,
     pub version: bool,
     pub help: bool,
 }

@@ -3,6 +3,7 @@
 mod archives;
 mod argument;
 mod ask;
+mod chosen;
 mod command;
 mod complete;
 mod context;
@@ -32,6 +33,8 @@ mod messages;
 mod near;
 mod output;
 mod package_files;
+mod pager;
+mod paint;
 #[cfg(feature = "shell")]
 mod prompt;
 mod quick_get;
@@ -51,6 +54,7 @@ mod uci;
 mod variables;
 mod waiting;
 mod wanted;
+mod zone;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -58,7 +62,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use dispatch::run_line;
-use failure::wants_color;
 use line::Line;
 use table::COMMANDS;
 
@@ -104,7 +107,7 @@ fn run(words: &[OsString]) -> ExitCode {
     match line.and_then(run_line) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.print(json, wants_color(when.as_deref()).unwrap_or(false));
+            failure.print(json, paint::colors_errors(when.as_deref()).unwrap_or(false));
             failure.exit().into()
         }
     }

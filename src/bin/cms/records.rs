@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::shape::Shape;
+use crate::zone;
 
 /// The names of users, as far as the system knows them.
 #[derive(Default)]
@@ -129,8 +130,8 @@ pub fn record_json(record: &Record, users: &mut Users) -> Json {
 }
 
 pub fn record_title(record: &Record, users: &mut Users) -> String {
-    let time = clock::show(record.time);
-    let mut title = format!("{} {}Z {}", record.sequence, &time[..19], users.name(record.uid));
+    let time = zone::show(record.time);
+    let mut title = format!("{} {time} {}", record.sequence, users.name(record.uid));
     if record.source != record.kind.name() {
         title.push_str(&format!(" through {}", shown::text(&record.source)));
     }

@@ -236,6 +236,7 @@ pub const GLOBAL: &[Flag<Global>] = &[
         |all| &mut all.log_file,
     ),
     text("color", "WHEN", "auto, always or never (NO_COLOR is honoured)", |all| &mut all.color),
+    switch("no-pager", "print long output as it is (CMS_PAGER, PAGER)", |all: &mut Global| &mut all.no_pager),
     switch("version", "print the version", |all| &mut all.version),
     switch("help", "print help", |all: &mut Global| &mut all.help).short('h'),
 ];

@@ -44,6 +44,8 @@ const NO_MESSAGES: &[(&str, &[&str])] = &[
     ("bin/cms/command/man.rs", &[]),
     ("bin/cms/command/completion.rs", &[]),
     ("os/environment.rs", &[]),
+    // The script that starts the pager.
+    ("bin/cms/pager.rs", &[]),
     // Reports on standard output.
     ("bin/cms/command/paths.rs", &[]),
     ("bin/cms/command/status.rs", &[]),

@@ -10,6 +10,7 @@ use crate::json;
 use crate::records::{Users, note_edits};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
+use crate::zone;
 
 pub const COMMAND: Command = Command {
     name: "blame",
@@ -49,10 +50,11 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         context.put_rows(rows)?;
         return Ok(Exit::Ok);
     }
+    context.page();
     for line in &lines {
         let by = match &line.by {
             Some(by) => {
-                let time = clock::show(by.time);
+                let time = zone::show(by.time);
                 format!(
                     "{:>6} {} {:<10} {:<12}",
                     by.sequence,

@@ -46,6 +46,7 @@ const LINE: Shape = Shape::of(
 );
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    context.page();
     let is_file = |argument: &Vec<u8>| {
         argument.contains(&b'/')
             || (path(argument).is_file() && context.store.packages().find(argument).is_err())
@@ -82,10 +83,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         context.put_rows(all.keys.iter().map(change).collect())?;
     } else if by_key {
         for (sign, text) in &all.keys {
-            context.put_line(&[sign.as_bytes(), text].concat())?;
+            context.put_line(&context.paint.change(&[sign.as_bytes(), text].concat()))?;
         }
     } else {
-        context.put(all.lines.as_bytes())?;
+        context.put(&context.paint.difference(&all.lines))?;
     }
     Ok(if same { Exit::Ok } else { Exit::NotFound })
 }

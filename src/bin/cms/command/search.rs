@@ -7,6 +7,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::paint::Color;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
@@ -166,8 +167,9 @@ impl Search {
             self.rows.push(json!({"file": file, "line": line, "key": show(key), "value": value}));
             return Ok(());
         }
-        let place = line.map_or_else(|| format!("{file} (staged): "), |line| format!("{file}:{line}: "));
-        context.print_line(&shown::lines([place.as_bytes(), text].concat()))
+        let place = line.map_or_else(|| format!("{file} (staged)"), |line| format!("{file}:{line}"));
+        let place = context.paint.text(Color::Magenta, shown::lines(&place).as_bytes());
+        context.put_line(&[&place, b": ".as_slice(), shown::lines(text).as_bytes()].concat())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::paint::{Color, Paint};
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, stale, switch};
@@ -55,6 +56,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         false => call.arguments.clone(),
     };
     let real = call.flags.real_names;
+    context.page();
     let mut object = Map::new();
     for argument in keys {
         if let Err(failure) = show_one(context, &argument, real, &mut object) {
@@ -75,7 +77,7 @@ fn show_one(
     object: &mut Map<String, Json>,
 ) -> Result<(), Failure> {
     let key = Key::parse(argument)?;
-    let json_wanted = context.json;
+    let (json_wanted, paint) = (context.json, context.paint);
     let package = &context.load_good(&key.package)?.package;
     let mut out = Vec::new();
     match find(package, &key)? {
@@ -92,30 +94,37 @@ fn show_one(
             let mut names = ShownNames::default();
             for section in package.sections() {
                 let name = if real { section.name().to_vec() } else { names.of(section) };
-                show_section(package, section, &name, &mut out);
+                show_section(package, section, &name, paint, &mut out);
             }
         }
-        Found::Section(section) => show_section(package, section, section.name(), &mut out),
+        Found::Section(section) => show_section(package, section, section.name(), paint, &mut out),
         Found::Option(section, option) => {
-            show_option(package.name(), section.name(), option.name(), option.value(), &mut out);
+            show_option(package.name(), section.name(), option.name(), option.value(), paint, &mut out);
         }
     }
     context.put(&out)
 }
 
-fn show_section(package: &Package, section: Section<'_>, name: &[u8], out: &mut Vec<u8>) {
-    for part in [package.name(), b".", name, b"=", section.section_type(), b"\n"] {
+fn show_section(package: &Package, section: Section<'_>, name: &[u8], paint: Paint, out: &mut Vec<u8>) {
+    out.extend(paint.text(Color::Bold, &[package.name(), b".", name].concat()));
+    for part in [b"=", section.section_type(), b"\n"] {
         out.extend_from_slice(part);
     }
     for option in section.options() {
-        show_option(package.name(), name, option.name(), option.value(), out);
+        show_option(package.name(), name, option.name(), option.value(), paint, out);
     }
 }
 
-fn show_option(package: &[u8], section: &[u8], option: &[u8], value: Value<'_>, out: &mut Vec<u8>) {
-    for part in [package, b".", section, b".", option, b"="] {
-        out.extend_from_slice(part);
-    }
+fn show_option(
+    package: &[u8],
+    section: &[u8],
+    option: &[u8],
+    value: Value<'_>,
+    paint: Paint,
+    out: &mut Vec<u8>,
+) {
+    out.extend(paint.text(Color::Cyan, &[package, b".", section, b".", option].concat()));
+    out.push(b'=');
     let items: Vec<Vec<u8>> = value.items().map(quoted).collect();
     out.extend_from_slice(&items.join(&b' '));
     out.push(b'\n');

@@ -1,0 +1,89 @@
+//! The pager: output on a terminal goes through `CMS_PAGER`, `PAGER` or `less`.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::SIGINT;
+
+use crate::context::Context;
+
+/// Where the output of a command goes.
+pub enum Out {
+    Stdout(io::Stdout),
+    Pager(Pager),
+}
+
+/// A running pager. When it is dropped, its input ends, and it is waited for.
+pub struct Pager {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::Pager(pager) => match &mut pager.input {
+                Some(input) => input.write(bytes),
+                None => Err(io::ErrorKind::BrokenPipe.into()),
+            },
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::Pager(pager) => pager.input.as_mut().map_or(Ok(()), Write::flush),
+        }
+    }
+}
+
+impl Drop for Pager {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
+
+impl Context {
+    /// Has the output of this command go through a pager, if it goes to a terminal. JSON is for programs.
+    pub fn page(&mut self) {
+        let is_for_people = !self.json && !self.global.no_pager && io::stdout().is_terminal();
+        if !is_for_people || matches!(self.out.get_ref(), Out::Pager(_)) || self.out.flush().is_err() {
+            return;
+        }
+        if let Some(pager) = start() {
+            self.out = io::BufWriter::with_capacity(1 << 16, Out::Pager(pager));
+        }
+    }
+}
+
+/// Starts the pager. `None` if there is none, or the user wants none.
+fn start() -> Option<Pager> {
+    let chosen = ["CMS_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
+    let command = chosen.unwrap_or_else(|| "less".into());
+    if command.is_empty() || command == "cat" || std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
+        return None;
+    }
+    let command = command.to_str()?;
+    // Without less, the text is printed as it is.
+    let script = match command {
+        "less" => "command -v less >/dev/null && exec less; exec cat",
+        command => command,
+    };
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(script).stdin(Stdio::piped());
+    // Quit if the text fits on the screen, show colours, leave the text on the screen.
+    for (name, value) in [("LESS", "FRX"), ("LV", "-c")] {
+        if std::env::var_os(name).is_none() {
+            shell.env(name, value);
+        }
+    }
+    let mut child = shell.spawn().ok()?;
+    let input = child.stdin.take();
+    // Ctrl-C is for the pager.
+    let _ = signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false)));
+    Some(Pager { child, input })
+}
