@@ -124,7 +124,7 @@ impl Event {
     /// Merges two events, of which `next` is the later: each key has one change, from its content before both to
     /// its content after both. A key with the same content has none.
     #[must_use]
-    pub(super) fn merge(&self, next: &Self) -> Self {
+    pub fn merge(&self, next: &Self) -> Self {
         let mut order: Vec<(&str, KeyChange)> = Vec::new();
         let mut places: HashMap<_, usize> = HashMap::new();
         for Changed { package, change } in self.changes().chain(next.changes()) {

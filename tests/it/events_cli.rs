@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
 use crate::support::sandbox::Sandbox;
@@ -80,7 +81,8 @@ fn watch_runs_a_command_for_each_change_and_runs_do_not_pile_up() {
         log.display(),
         gate.display()
     );
-    let mut child = start(&sandbox, &["watch", "network.lan.ipaddr", "--exec", &script, "--count", "2"]);
+    let mut child =
+        start(&sandbox, &["watch", "network.lan.ipaddr", "--each-change", "--exec", &script, "--count", "2"]);
     std::thread::sleep(Duration::from_millis(300));
     change(&sandbox, "10.0.0.3");
     let first = format!("set network.lan.ipaddr 10.0.0.2 10.0.0.3 {}\n", revision(&sandbox));
@@ -157,4 +159,98 @@ fn a_program_ends_with_the_command_that_runs_it() {
     // The end of the output shows that the program has ended as well.
     output.read_to_string(&mut line).expect("readable");
     assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+/// Waits until a file begins with a text.
+fn wait_for_start(sandbox: &Sandbox, name: &str, wanted: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !std::fs::read_to_string(sandbox.path(name)).unwrap_or_default().starts_with(wanted) {
+        assert!(Instant::now() < deadline, "{name}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("sent");
+}
+
+#[test]
+fn m23_run_forwards_signals_waits_and_ends_with_the_status_of_the_program() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path("log").display().to_string();
+    // The program needs a while to end, and then has a status of its own.
+    let script = format!(
+        "trap 'echo term >> {log}; sleep 0.3; echo done >> {log}; exit 42' TERM; \
+         trap 'echo int >> {log}; exit 43' INT; trap 'echo usr1 >> {log}' USR1; \
+         echo ready >> {log}; while :; do sleep 0.01; done"
+    );
+    let mut child = start(&sandbox, &["run", "--", "sh", "-c", &script]);
+    wait_for_start(&sandbox, "log", "ready\n");
+    signal(&child, Signal::USR1);
+    wait_for_start(&sandbox, "log", "ready\nusr1\n");
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().expect("ends").code(), Some(42));
+    wait_for(&sandbox, "log", "ready\nusr1\nterm\ndone\n");
+    std::fs::remove_file(sandbox.path("log")).expect("removed");
+    let mut child = start(&sandbox, &["run", "--restart", "--", "sh", "-c", &script]);
+    wait_for_start(&sandbox, "log", "ready\n");
+    signal(&child, Signal::INT);
+    assert_eq!(child.wait().expect("ends").code(), Some(43), "it is not restarted");
+    // A program that a signal has ended: 128 and its number.
+    let mut child = start(&sandbox, &["run", "--", "sh", "-c", "echo started; exec sleep 30"]);
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().expect("ends").code(), Some(128 + 15));
+}
+
+#[test]
+fn m24_a_pattern_that_matches_no_package_is_a_warning() {
+    let sandbox = Sandbox::new();
+    let said = |words: &[&str]| String::from_utf8(sandbox.run(words).stderr).expect("text");
+    let warned = said(&["watch", "netwrk", "--timeout", "0"]);
+    assert!(warned.contains("pattern 'netwrk' matches no package; did you mean 'network'?"), "{warned}");
+    let warned = said(&["watch", "network.lan", "zzz.lan", "--timeout", "0"]);
+    assert_eq!(warned.lines().count(), 1, "{warned}");
+    assert!(warned.contains("pattern 'zzz.lan' matches no package"), "{warned}");
+    assert_eq!(said(&["watch", "net*", "*.lan", "--timeout", "0"]), "");
+    assert!(said(&["run", "--watch", "netwrk.lan", "--", "true"]).contains("did you mean 'network'?"));
+}
+
+#[test]
+fn m24_watch_runs_the_command_once_for_each_transaction() {
+    let sandbox = Sandbox::new();
+    change(&sandbox, "10.0.0.2");
+    let since = revision(&sandbox).to_string();
+    sandbox.fed(&["batch", "-m", "two"], "set network.lan.ipaddr=10.0.0.3\nset network.lan.mtu=1400\n");
+    change(&sandbox, "10.0.0.4");
+    let log = sandbox.path("log").display().to_string();
+    let script = format!(
+        "echo \"$CMS_REVISION|$CMS_KEYS|$CMS_PACKAGES|$CMS_KIND|$CMS_SOURCE|$CMS_MESSAGE|$CMS_KEY|$CMS_OLD\" >> {log}"
+    );
+    let run = |options: &[&str]| {
+        let words = ["watch", "network", "--since", &since, "--count", "1", "--exec", &script];
+        sandbox.ok(&[&words[..], options].concat());
+        let lines = std::fs::read_to_string(&log).expect("written");
+        std::fs::remove_file(&log).expect("removed");
+        lines
+    };
+    // Both transactions are there already, so they are one event.
+    let last = revision(&sandbox);
+    let both = format!("{last}|network.lan.ipaddr network.lan.mtu|network|commit|cms|||\n");
+    assert_eq!(run(&[]), both);
+    let each = run(&["--each-change"]);
+    assert_eq!(each.lines().count(), 2, "{each}");
+    assert!(each.contains("|network.lan.ipaddr|10.0.0.2\n"), "{each}");
+    // With --debounce, what comes within the time is one run.
+    let words = ["watch", "network", "--count", "1", "--debounce", "2s", "--exec", &script];
+    let mut child = start(&sandbox, &words);
+    std::thread::sleep(Duration::from_millis(500));
+    change(&sandbox, "10.0.0.5");
+    change(&sandbox, "10.0.0.6");
+    assert!(child.wait().expect("ends").success());
+    let line = format!("{}|network.lan.ipaddr|network|commit|cms||network.lan.ipaddr|10.0.0.4\n", last + 2);
+    wait_for(&sandbox, "log", &line);
+    assert!(sandbox.fails(2, &["watch", "--debounce", "x", "--exec", "true"]).contains("not a time"));
+    assert!(sandbox.fails(2, &["watch", "--each-change"]).contains("for --exec"));
 }

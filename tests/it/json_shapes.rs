@@ -190,6 +190,21 @@ fn committing(case: &mut Case) {
         std::thread::sleep(Duration::from_millis(20));
     };
     case.shapes.check("watch", "With --exec, the standard input of COMMAND", &line);
+    let since = case.revision().saturating_sub(1).to_string();
+    let exec = format!("cat > {0}.new && mv {0}.new {0}", case.sandbox.path("change").display());
+    case.sandbox.ok(&[
+        "watch",
+        "network",
+        "--since",
+        &since,
+        "--count",
+        "1",
+        "--each-change",
+        "--exec",
+        &exec,
+    ]);
+    let line = case.line_of("change");
+    case.shapes.check("watch", "With --exec --each-change, the standard input of COMMAND", &line);
 }
 
 fn history(case: &mut Case) {

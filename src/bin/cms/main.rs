@@ -44,6 +44,7 @@ mod reversal;
 mod settings;
 mod shape;
 mod shown_names;
+mod signals;
 mod spec;
 mod staged;
 mod table;

@@ -132,16 +132,18 @@ impl Reversal {
     }
 }
 
+const INDENT: &str = "    ";
+
 /// Returns what a transaction changed, a line for each key.
 fn change_lines(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     for package in &record.packages {
-        let line = |change| format!("    {}", cms::shown::lines(change_line(&package.package, change)));
+        let line = |change| [INDENT, &cms::shown::lines(change_line(&package.package, change))].concat();
         lines.extend(package.changes.iter().map(line));
         if package.deleted {
-            lines.push(format!("    {}: the package was deleted", package.package));
+            lines.push([INDENT, &format!("{}: the package was deleted", package.package)].concat());
         } else if package.changes.is_empty() {
-            lines.push(format!("    {}: only comments or layout", package.package));
+            lines.push([INDENT, &format!("{}: only comments or layout", package.package)].concat());
         }
     }
     lines

@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use cms::Changed;
 use cms::log::Content;
+use cms::{Changed, Event};
 
 use crate::context::Context;
+use crate::records::Users;
 use std::process::Command;
 
 /// The variable that names the variables that were left out, with blanks between the names.
@@ -78,6 +79,27 @@ pub fn variables(changed: Changed<'_>) -> [(&'static str, OsString); 4] {
         ("CMS_CHANGE", changed.kind().into()),
         ("CMS_OLD", text(words(changed.before()))),
         ("CMS_NEW", text(words(changed.after()))),
+    ]
+}
+
+/// Returns the variables that describe a transaction, with blanks between several names. `CMS_KEY`, `CMS_CHANGE`,
+/// `CMS_OLD` and `CMS_NEW` are empty; if it has changed one key, [`variables`] describes that.
+pub fn of_event(event: &Event, users: &mut Users) -> [(&'static str, OsString); 10] {
+    let record = event.record();
+    let keys: Vec<Vec<u8>> = event.changes().map(|changed| changed.key()).collect();
+    let packages: Vec<&str> = record.packages.iter().map(|change| change.package.as_str()).collect();
+    let nothing = OsString::new;
+    [
+        ("CMS_KEYS", OsString::from_vec(keys.join(&b' '))),
+        ("CMS_PACKAGES", packages.join(" ").into()),
+        ("CMS_KIND", record.kind.name().into()),
+        ("CMS_USER", users.name(record.uid).into()),
+        ("CMS_SOURCE", record.source.clone().into()),
+        ("CMS_MESSAGE", record.message.clone().into()),
+        ("CMS_KEY", nothing()),
+        ("CMS_CHANGE", nothing()),
+        ("CMS_OLD", nothing()),
+        ("CMS_NEW", nothing()),
     ]
 }
 

@@ -1,4 +1,5 @@
-//! `cms run`: runs a program, and signals or restarts it when configuration has changed.
+//! `cms run`: runs a program, and signals or restarts it when configuration has changed. Signals to this process are
+//! forwarded to the program, and this process ends with the program's status.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -6,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use cms::log::{Content, KeyChange, What};
@@ -15,8 +16,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::argument::show;
 use crate::context::Context;
-use crate::events::{open, wait};
+use crate::events::{open, wait, warn_of_unknown};
 use crate::failure::{Exit, Failure};
+use crate::signals::Signals;
 use crate::spec::{Call, Command, FlagValues, Writes, many, parsed, switch};
 use crate::tether::TETHERED;
 use crate::variables;
@@ -67,12 +69,16 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let in_environment: Vec<String> = call.flags.env.iter().map(|pattern| show(pattern)).collect();
     // The watch begins before the program reads anything, so that no change is missed.
     let mut watch = open(context, &call.flags.watch, None)?;
+    warn_of_unknown(context, &call.flags.watch)?;
+    let signals = Signals::catch()?;
     let mut program = start(context, words, in_environment)?;
     loop {
+        // What ends this process ends the program, and this process ends after it, with its status.
+        for caught in signals.take() {
+            let _ = kill_process(Pid::from_child(&program.child), caught);
+        }
         if let Some(status) = program.child.try_wait()? {
-            context.out.flush()?;
-            let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-            std::process::exit(code);
+            exit_as(context, status)?;
         }
         let mut changed = 0;
         while let Some(event) = next_or_all(&mut watch, &mut changed)? {
@@ -83,13 +89,18 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
         if changed == 0 {
             let blind = program.ended.is_none().then_some(Duration::from_millis(200));
-            wait(&mut watch, program.ended.as_ref().map(|fd| fd as &dyn AsFd), blind)?;
+            let mut others = signals.fds();
+            others.extend(program.ended.as_ref().map(|fd| fd as &dyn AsFd));
+            wait(&mut watch, &others, blind)?;
             continue;
         }
         context.verbose(&format!("{} is notified of {changed}", show(&words[0])));
         if call.flags.restart {
             let (patterns, mut old) = (program.patterns, program.child);
-            end(&mut old)?;
+            let status = end(&mut old)?;
+            if signals.take().iter().any(|caught| !matches!(*caught, Signal::USR1 | Signal::USR2)) {
+                exit_as(context, status)?;
+            }
             program = start(context, words, patterns)?;
         } else {
             let _ = kill_process(Pid::from_child(&program.child), signal);
@@ -152,19 +163,26 @@ fn start(context: &Context, words: &[Vec<u8>], patterns: Vec<String>) -> Result<
     Ok(Program { patterns, child, ended })
 }
 
+/// Ends this process with the status of the program: 128 and the number of the signal, if one has ended it.
+fn exit_as(context: &mut Context, status: ExitStatus) -> Result<(), Failure> {
+    context.out.flush()?;
+    std::process::exit(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
+}
+
 /// Ends the program: by SIGTERM, and later by SIGKILL.
-fn end(child: &mut Child) -> Result<(), Failure> {
+fn end(child: &mut Child) -> Result<ExitStatus, Failure> {
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
     let deadline = Instant::now() + PATIENCE;
-    while child.try_wait()?.is_none() {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
         if Instant::now() > deadline {
             child.kill()?;
-            child.wait()?;
-            break;
+            return Ok(child.wait()?);
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(())
 }
 
 /// Returns the values that patterns select as variables, named as `cms get --sh` does.

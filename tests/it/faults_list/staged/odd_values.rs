@@ -162,7 +162,19 @@ fn m2_x_l5_a_value_of_128_kib_is_left_out_of_the_environment_and_stops_nothing()
     sandbox.ok(&["set", "--from-file", &big, "network.lan.big"]);
     sandbox.ok(&["set", "network.lan.small=2"]);
     sandbox.ok(&["commit"]);
-    let words = ["watch", "network", "--since", "2", "--count", "1", "--timeout", "9", "--exec", script];
+    let words = [
+        "watch",
+        "network",
+        "--since",
+        "2",
+        "--count",
+        "1",
+        "--timeout",
+        "9",
+        "--each-change",
+        "--exec",
+        script,
+    ];
     let output = sandbox.run(&words);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{:?} {told} {}", output.status, said(&output));
