@@ -73,6 +73,8 @@ pub const VARIABLES: &[Variable] = &[
     Variable::new("LANG", &[], "the same"),
     Variable::new("NO_COLOR", &[], "if it is set, output has no colour"),
     Variable::new("TERM", &[], "dumb: output has no colour"),
+    Variable::new("CMS_PAGER", &["PAGER"], "the pager on a terminal (default less); empty or cat: none"),
+    Variable::new("TZ", &[], "the time zone of times that are printed and read, outside of JSON"),
     Variable::new("POSIXLY_CORRECT", &[], "cms uci: options end at the first argument"),
 ];
 

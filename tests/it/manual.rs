@@ -264,16 +264,21 @@ fn variables_of_source() -> BTreeSet<String> {
 }
 
 /// Variables that cms sets for the commands it starts; `cms help COMMAND` describes them.
-const GIVEN: [&str; 10] = [
+const GIVEN: [&str; 15] = [
     "CMS_CHANGE",
     "CMS_KEY",
+    "CMS_KEYS",
+    "CMS_KIND",
     "CMS_LEFT_OUT",
+    "CMS_MESSAGE",
     "CMS_NEW",
     "CMS_OLD",
     "CMS_PACKAGES",
     "CMS_REVISION",
     "CMS_SECONDS_LEFT",
+    "CMS_SOURCE",
     "CMS_TRANSACTION",
+    "CMS_USER",
     "CMS_VERIFYING",
 ];
 

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::near::nearest;
+use crate::near::{hint, nearest};
 use crate::records::{CHANGE, RECORD, Users, change_json, record_json};
 use crate::shape::Shape;
 
@@ -31,7 +31,7 @@ pub fn warn_of_unknown(context: &Context, patterns: &[Vec<u8>]) -> Result<(), Fa
             if Pattern::parse(one).is_ok_and(|pattern| !selects(&pattern)) {
                 let package = one.split('.').next().unwrap_or(one);
                 let near = nearest(package, packages.iter().map(String::as_str));
-                let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                let near = near.map(|near| format!("; {}", hint(&near))).unwrap_or_default();
                 context.note(&format!("warning: pattern '{one}' matches no package{near}"));
             }
         }

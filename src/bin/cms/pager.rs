@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use cms::environment::variable;
 use signal_hook::consts::SIGINT;
 
 use crate::context::Context;
@@ -62,9 +63,11 @@ impl Context {
 
 /// Starts the pager. `None` if there is none, or the user wants none.
 fn start() -> Option<Pager> {
-    let chosen = ["CMS_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
-    let command = chosen.unwrap_or_else(|| "less".into());
-    if command.is_empty() || command == "cat" || std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
+    let is_unwanted = std::env::var_os("CMS_PAGER").is_some_and(|command| command.is_empty());
+    // A privileged program has no variables, and starts no program for its caller.
+    let term = variable("TERM").filter(|term| term != "dumb" && !is_unwanted)?;
+    let command = variable("CMS_PAGER").unwrap_or_else(|| "less".into());
+    if command == "cat" {
         return None;
     }
     let command = command.to_str()?;

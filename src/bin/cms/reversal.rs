@@ -8,6 +8,7 @@ use crate::ask::{can_ask, says_yes};
 use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
+use crate::language::message;
 use crate::records::{
     RECORD, Users, change_line, check_log_of_root, check_logged, record_json, record_title,
 };
@@ -141,9 +142,13 @@ fn change_lines(record: &Record) -> Vec<String> {
         let line = |change| [INDENT, &cms::shown::lines(change_line(&package.package, change))].concat();
         lines.extend(package.changes.iter().map(line));
         if package.deleted {
-            lines.push([INDENT, &format!("{}: the package was deleted", package.package)].concat());
+            lines.push(
+                [INDENT, &format!("{}: {}", package.package, message("the package was deleted"))].concat(),
+            );
         } else if package.changes.is_empty() {
-            lines.push([INDENT, &format!("{}: only comments or layout", package.package)].concat());
+            lines.push(
+                [INDENT, &format!("{}: {}", package.package, message("only comments or layout"))].concat(),
+            );
         }
     }
     lines

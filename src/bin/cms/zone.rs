@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use cms::clock;
+use cms::environment::variable;
 use tz::TimeZone;
 
 static ZONE: OnceLock<Option<TimeZone>> = OnceLock::new();
@@ -14,10 +15,10 @@ pub fn use_utc() {
 
 /// Returns the local zone; `None` for UTC, also if the zone is not known.
 fn zone() -> Option<&'static TimeZone> {
-    let local = || match std::env::var("TZ") {
-        Ok(name) if name.is_empty() => None,
-        Ok(name) => TimeZone::from_posix_tz(&name).ok(),
-        Err(_) => TimeZone::local().ok(),
+    let local = || match (variable("TZ"), std::env::var_os("TZ")) {
+        (Some(name), _) => TimeZone::from_posix_tz(name.to_str()?).ok(),
+        (None, Some(name)) if name.is_empty() => None,
+        (None, _) => TimeZone::local().ok(),
     };
     ZONE.get_or_init(local).as_ref()
 }

@@ -80,7 +80,7 @@ impl Shapes {
                     };
                     self.outputs.insert((command.to_owned(), when.to_owned()), output);
                 }
-                None if command == "json" && !title.contains(' ') && !members.is_empty() => {
+                None if command == "json" && !title.contains([' ', ':']) && !members.is_empty() => {
                     self.named.insert(title.to_owned(), members);
                 }
                 _ => {}
