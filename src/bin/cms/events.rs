@@ -31,7 +31,7 @@ pub fn warn_of_unknown(context: &Context, patterns: &[Vec<u8>]) -> Result<(), Fa
             if Pattern::parse(one).is_ok_and(|pattern| !selects(&pattern)) {
                 let package = one.split('.').next().unwrap_or(one);
                 let near = nearest(package, packages.iter().map(String::as_str));
-                let near = near.map(|near| format!("; {}", hint(&near))).unwrap_or_default();
+                let near = near.map(|near| format!("; {}", hint(near))).unwrap_or_default();
                 context.note(&format!("warning: pattern '{one}' matches no package{near}"));
             }
         }

@@ -65,7 +65,7 @@ impl Context {
 fn start() -> Option<Pager> {
     let is_unwanted = std::env::var_os("CMS_PAGER").is_some_and(|command| command.is_empty());
     // A privileged program has no variables, and starts no program for its caller.
-    let term = variable("TERM").filter(|term| term != "dumb" && !is_unwanted)?;
+    variable("TERM").filter(|term| term != "dumb" && !is_unwanted)?;
     let command = variable("CMS_PAGER").unwrap_or_else(|| "less".into());
     if command == "cat" {
         return None;

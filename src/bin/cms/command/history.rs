@@ -82,7 +82,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     );
     context.page();
     let mut list = List { users: Users::default(), is_empty: true, is_baseline: true };
-    let records = newest(context, flags, key.as_ref(), chosen, &mut list)?;
+    let records = newest(context, flags, key.as_ref(), &chosen, &mut list)?;
     if context.json {
         let rows = records.iter().map(|record| record_json(record, &mut list.users)).collect();
         context.put_rows(rows)?;
@@ -125,7 +125,7 @@ fn newest(
     context: &mut Context,
     flags: &Flags,
     key: Option<&Key>,
-    chosen: Chosen,
+    chosen: &Chosen,
     list: &mut List,
 ) -> Result<Vec<Record>, Failure> {
     let most = flags.number.unwrap_or(usize::MAX);
