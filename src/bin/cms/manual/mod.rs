@@ -43,6 +43,7 @@ const COMMANDS: Texts = texts!("commands":
     "del_list"
     "delete"
     "diff"
+    "edit"
     "ensure"
     "export"
     "fmt"
