@@ -28,7 +28,7 @@ def save(txn: Transaction, instance: Any, key: str) -> None:
             _save_option(txn, field, value, where)
 
 
-def _written(value: Any) -> Any:
+def written(value: Any) -> Any:
     """Returns a value as the store reads it; None if it is not in the store."""
     if value is None:
         return None
@@ -37,7 +37,7 @@ def _written(value: Any) -> Any:
 
 
 def _save_option(txn: Transaction, field: Field, value: Any, key: str) -> None:
-    wanted = _written(value)
+    wanted = written(value)
     if wanted is None:
         _check_absent(field, value, key)
     present = txn._find(key)
@@ -69,7 +69,7 @@ def _is_same(present: Any, wanted: Any, field: Field) -> bool:
 def _check_absent(field: Field, value: Any, key: str) -> None:
     """Refuses a value that would be read as another one: an option that does not exist is read as the default."""
     absent = field.absent()
-    if _written(absent) is not None:
+    if written(absent) is not None:
         raise Invalid(
             f"{key}: {value!r} cannot be stored, since an option that does not exist is read as {absent!r}", key=key
         )
@@ -96,15 +96,22 @@ def _type_of(instance: Any, key: str) -> str:
     return found
 
 
+def section_for(txn: Transaction, instance: Any, key: str) -> str:
+    """Returns the key of the section for an instance, with its name. One that does not exist is made, with the type
+    that `cms_type` names."""
+    if not key or _keys.parts(key) != 2:
+        return key
+    found: Any = txn._find(key)
+    if found is ABSENT:
+        txn.set(key, _type_of(instance, key))
+        return key
+    name: str = found.key
+    return name
+
+
 def save_as(txn: Transaction, instance: Any, key: str) -> None:
-    """Writes an instance to a key. A section that does not exist is made, with the type that `cms_type` names."""
-    if key and _keys.parts(key) == 2:
-        found: Any = txn._find(key)
-        if found is ABSENT:
-            txn.set(key, _type_of(instance, key))
-        else:
-            key = found.key
-    save(txn, instance, key)
+    """Writes an instance to a key."""
+    save(txn, instance, section_for(txn, instance, key))
 
 
 def _save_sections(txn: Transaction, field: Field, value: Any, key: str) -> None:
@@ -157,7 +164,7 @@ def _first(txn: Transaction, package: str, kind: str, but: str) -> int:
 
 
 def _fields_of(instance: Any) -> Any:
-    found = ((field, _written(getattr(instance, field.name))) for field in fields(type(instance)))
+    found = ((field, written(getattr(instance, field.name))) for field in fields(type(instance)))
     return tuple((field.stored_as, tuple(value) if isinstance(value, list) else value) for field, value in found)
 
 
@@ -169,7 +176,7 @@ def _content(section: Section, wanted: List[Any]) -> Any:
     for field in fields(type(wanted[0])):
         value = section.get(field.stored_as)
         if value is None:
-            value = _written(field.absent()) if field.absent() is not None else None
+            value = written(field.absent()) if field.absent() is not None else None
         elif field.inner is None:
             value = _normal(value, field)
         found.append((field.stored_as, tuple(value) if isinstance(value, list) else value))
@@ -180,6 +187,6 @@ def _normal(value: Any, field: Field) -> Any:
     from ._types import reader
 
     try:
-        return _written(reader(field.type)(value))
+        return written(reader(field.type)(value))
     except ValueError:
         return value

@@ -4,15 +4,24 @@
 
 Each package becomes a setting: `settings.NETWORK.lan.ipaddr`. CMS_FOR_DYNACONF, a setting or a variable of the
 environment, names the packages (default: all); CMS_STORE_FOR_DYNACONF, a setting, may be an open `cms.Store`. Values
-are strings and lists of strings, as in the file, even if they begin with "@"; validators of dynaconf cast them."""
+are strings and lists of strings, as in the file, even if they begin with "@"; validators of dynaconf cast them.
+
+`Validator` is that of dynaconf, with errors that name the file and the line:
+
+    Dynaconf(..., validators=[Validator("NETWORK.lan.mtu", cast=int, gte=576)])"""
 
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import Any, Dict, Optional
 
+from dynaconf import ValidationError, Validator as _Validator
+
+from ._convert import shown_place
 from ._default import default_store
 from ._errors import Error
+from ._store import Store
 
 IDENTIFIER = "cms"
 
@@ -43,6 +52,33 @@ def load(
             raise
     if validate:
         obj.validators.validate()
+
+
+class Validator(_Validator):  # type: ignore[misc]
+    """A validator whose errors name the key, the file and the line of the value."""
+
+    def validate(self, settings: Any, *arguments: Any, **named: Any) -> None:
+        for name in self.names:
+            of_one = copy(self)
+            of_one.names = (name,)
+            try:
+                super(Validator, of_one).validate(settings, *arguments, **named)
+            except (ValidationError, TypeError, ValueError) as error:
+                message = f"{error}{_place(settings, name)}"
+                if not isinstance(error, ValidationError):  # of a cast
+                    message = f"{name}: {message}"
+                raise ValidationError(message, details=[(self, message)]) from error
+
+
+def _place(settings: Any, name: str) -> str:
+    """Returns file and line of the value of a setting, as they stand behind a message."""
+    store: Store = settings.get("CMS_STORE_FOR_DYNACONF") or default_store()
+    package, _, rest = name.replace("__", ".").partition(".")
+    found = [one for one in store if one.upper() == package.upper()]
+    if not found:
+        return ""
+    file, line = store._place(f"{found[0]}.{rest}" if rest else found[0])
+    return shown_place(file, line)
 
 
 def _put(obj: Any, name: str, sections: Dict[str, Any]) -> None:

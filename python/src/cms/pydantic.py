@@ -1,12 +1,16 @@
-"""Settings of pydantic-settings that come from a store.
+"""Settings of pydantic-settings, and models of pydantic, that come from a store and can be saved in it.
 
-    class Lan(BaseSettings):
+    class Lan(StoreSettings):
+        cms_key: ClassVar[str] = "network.lan"
         ipaddr: IPv4Address
         mtu: int = 1500
 
-        @classmethod
-        def settings_customise_sources(cls, settings_cls, init_settings, **others):
-            return init_settings, StoreSource(settings_cls, "network.lan")
+    lan = Lan()
+    lan.mtu = 1400
+    lan.save()
+
+Other classes use `StoreSource` beside their own sources, and models `load` and `save`. Errors are those of pydantic;
+each names the file and the line of its value.
 
 This module needs the package pydantic-settings; `import cms` does not."""
 
@@ -14,17 +18,37 @@ from __future__ import annotations
 
 import re
 import types
-from typing import Annotated, Any, Dict, List, Mapping, Optional, Tuple, Type, Union, get_args, get_origin
+from contextlib import suppress
+from datetime import timedelta
+from typing import (
+    Annotated,
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
-from pydantic import AliasChoices
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from ._convert import boolean
 from ._default import default_store
+from ._duration import duration
 from ._snapshot import Snapshot
 from ._store import Store
 
+_Model = TypeVar("_Model", bound=BaseModel)
 # `Optional[int]`, and `int | None`, which Python 3.9 does not have.
 _UNIONS = (Union, getattr(types, "UnionType", Union))
 
@@ -62,13 +86,85 @@ class StoreSource(PydanticBaseSettingsSource):
 
     def __call__(self) -> Dict[str, Any]:
         """Returns the values of the fields that are in the store."""
-        values = {}
         with self._snapshot() as snapshot:
-            for field_name, field in self.settings_cls.model_fields.items():
-                value, name, _ = self._field(snapshot, field, field_name)
-                if value is not None:
-                    values[name] = value
+            return self._values(snapshot, self.settings_cls)
+
+    def _values(self, snapshot: Snapshot, model: Type[BaseModel]) -> Dict[str, Any]:
+        values = {}
+        for field_name, field in model.model_fields.items():
+            value, name, _ = self._field(snapshot, field, field_name)
+            if value is not None:
+                values[name] = value
         return values
+
+
+class StoreSettings(BaseSettings):
+    """Settings that come from the section or the package that the class variable `cms_key` names: arguments first, then
+    variables of the environment, then the store `cms_store`, or that of the environment."""
+
+    cms_key: ClassVar[str] = ""
+    cms_store: ClassVar[Optional[Store]] = None
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise located(error, self.cms_key, self.cms_store) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: Type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> Tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, StoreSource(settings_cls, cls.cms_key, cls.cms_store)
+
+    def save(self, message: Optional[str] = None) -> int:
+        """Writes the fields that differ from the store; returns the revision."""
+        return save(self, self.cms_key, self.cms_store, message)
+
+
+def load(model: Type[_Model], key: str, store: Optional[Store] = None) -> _Model:
+    """Makes a model of a section or a package."""
+    source = StoreSource(BaseSettings, key, store)
+    with source._snapshot() as snapshot:
+        values = source._values(snapshot, model)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise located(error, key, store) from None
+
+
+def save(instance: BaseModel, key: str, store: Optional[Store] = None, message: Optional[str] = None) -> int:
+    """Writes the fields of a model that differ from a section or a package, in one transaction; returns its revision.
+
+    None deletes. A section that does not exist is made, with the type that the class variable `cms_type` names."""
+    from ._pydantic_save import save_fields
+
+    with (store or default_store()).transaction(message) as txn:
+        save_fields(txn, instance, key)
+    return txn.revision
+
+
+def located(error: ValidationError, key: str, store: Optional[Store] = None) -> ValidationError:
+    """Returns the same error with the file and the line of each value in its message."""
+    found: List[Any] = []
+    for one in error.errors(include_url=False):
+        # An item of a list has the line of the list.
+        names = [str(part) for part in one["loc"] if not isinstance(part, int)]
+        whole = ".".join([key, *names] if key else names)
+        file, line = (store or default_store())._place(whole)
+        if not line and len(names) > 1:  # names of types in a union are no names in the store
+            file, line = (store or default_store())._place(f"{key}.{names[0]}")
+        message = f"{one['msg']} ({whole} in {file}:{line})" if line else one["msg"]
+        # Braces would be replaced by values. The annotations of pydantic want literals.
+        kind: Any = one["type"]
+        said: Any = message.replace("{", "{{").replace("}", "}}")
+        found.append({"type": PydanticCustomError(kind, said), "loc": one["loc"], "input": one["input"]})
+    return ValidationError.from_exception_data(error.title, found)
 
 
 def _names(field: FieldInfo, field_name: str) -> Tuple[str, ...]:
@@ -103,8 +199,11 @@ def _inner(kinds: List[Any], at: int) -> Any:
     return inside[0] if inside else None
 
 
+_FORMS: Tuple[Tuple[Any, Callable[[str], Any]], ...] = ((bool, boolean), (timedelta, duration))
+
+
 def _plain(value: Any, annotation: Any) -> Any:
-    """Converts sections to dicts, and truth values to words that pydantic knows; it does not know "enabled"."""
+    """Converts sections to dicts, truth values such as "enabled", and durations such as "12h"."""
     kinds = _kinds(annotation)
     if isinstance(value, Mapping):
         fields = {}
@@ -118,9 +217,9 @@ def _plain(value: Any, annotation: Any) -> Any:
     if lists and len(lists) == len(kinds):
         # A string is a list of one.
         return [_plain(value, _inner(lists, 0))]
-    if bool in kinds and str not in kinds:
-        try:
-            return boolean(value)
-        except ValueError:
-            pass
+    # Words and units that pydantic does not know; what these do not know is left to pydantic.
+    for kind, read in _FORMS:
+        if kind in kinds and str not in kinds:
+            with suppress(ValueError):
+                return read(value)
     return value
