@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the wheel and tests it as its users have it: in a clean virtual environment, without the source tree.
-# Usage: check.sh wheel|test LIBRARY-DIRECTORY WORK-DIRECTORY. PYTHON is the interpreter.
+# Usage: check.sh wheel|test LIBRARY-DIRECTORY WORK-DIRECTORY. PYTHON is the interpreter; PYTHONS are those that run the
+# tests too: by default Python 3.9, 3.11 and the newest, as far as they are in PATH.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 what=$1
@@ -28,8 +29,8 @@ build() {
 }
 
 # The wheel alone, without anything that only tests need.
-use_alone() {
-    rm -rf "$clean" && "${PYTHON:-python3}" -m venv "$clean"
+use_alone_with() {
+    rm -rf "$clean" && "$1" -m venv "$clean"
     pip "$clean" install --no-index --no-deps "$(ls "$dist"/*.whl)" --force-reinstall
     rm -rf "$work/alone" && mkdir -p "$work/alone/config"
     printf "config interface 'lan'\n\toption ipaddr '192.168.1.1'\n" >"$work/alone/config/network"
@@ -51,6 +52,39 @@ test_installed() {
         && "$clean/bin/python" benchmarks/events.py 20 >/dev/null)
 }
 
+# The tasks of tests/newcomer, which a source archive does not have.
+newcomer() {
+    task=$here/../tests/newcomer/python/an_hour.py
+    if [ -e "$task" ]; then (cd "$work/unpacked" && PATH=/nonexistent "$clean/bin/python" -W error "$task"); fi
+}
+
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+
+# Prints the supported interpreters in PATH that are the oldest, the one that the requirements name, and the newest.
+interpreters() {
+    newest=
+    for minor in 9 10 11 12 13 14 15; do
+        [ -n "$(version_of "python3.$minor" || true)" ] || continue
+        case $minor in 9 | 11) echo "python3.$minor" ;; *) newest=python3.$minor ;; esac
+    done
+    echo "$newest"
+}
+
+# The tests again, with what pip finds for another interpreter.
+test_others() {
+    tested=" $(version_of "$clean/bin/python")"
+    for other in ${PYTHONS-$(interpreters)}; do
+        version=$(version_of "$other") || { echo "python-test: $other does not run"; exit 1; }
+        case "$tested " in *" $version "*) continue ;; esac
+        tested="$tested $version" clean=$work/other
+        use_alone_with "$other"
+        pip "$clean" install "$(ls "$dist"/*.whl)[test]" --prefer-binary --retries=5 --no-cache-dir
+        (cd "$work/unpacked" && timeout -s KILL 600 "$clean/bin/python" -m pytest tests) && newcomer
+        clean=$work/clean
+    done
+    echo "python-test: ran with Python$tested"
+}
+
 check_sources() {
     cd "$here"
     # Each on a line of its own: a failure before && would not end the script.
@@ -63,7 +97,9 @@ check_sources() {
 install_tools
 build "$@"
 [ "$what" = wheel ] && exit
-use_alone
+use_alone_with "${PYTHON:-python3}"
 test_installed
+newcomer
 check_sources
+test_others
 echo "python-test: ok, with $("$clean/bin/python" --version) and $(cd "$dist" && ls ./*.whl)"

@@ -192,6 +192,11 @@ class Internal(Error, RuntimeError):
 BY_STATUS: Dict[int, Type[Error]] = {kind.status: kind for kind in Error.__subclasses__()}
 
 
+# Tracebacks name the exceptions as programs do.
+for _kind in (Error, LoadError, *BY_STATUS.values()):
+    _kind.__module__ = "cms"
+
+
 def text(data: bytes) -> str:
     """Decodes bytes that need not be UTF-8, so that they can be encoded again."""
     return data.decode("utf-8", "surrogateescape")
