@@ -29,12 +29,12 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what build and tests need: python3, strace, cc, valgrind, cmake, uthash, a musl target
-	@missing=; for tool in python3 strace cc c++ man musl-gcc valgrind Xvfb cmake pkg-config; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in python3 strace cc c++ man musl-gcc valgrind Xvfb cmake pkg-config zsh fish mandoc; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	[ -e "$${UTHASH_INCLUDE_DIR:-/usr/include}/uthash.h" ] || missing="$$missing uthash.h"; \
 	/usr/bin/python3 -c 'import ensurepip, tkinter' 2>/dev/null || missing="$$missing python3-venv python3-tk"; \
 	if [ -n "$$missing" ]; then echo "setup: installing$$missing (apt)"; \
 	  sudo=$$(command -v sudo || true); [ "$$(id -u)" = 0 ] && sudo=; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 python3-venv python3-tk xvfb strace gcc g++ libc6-dev man-db musl-tools valgrind cmake pkg-config uthash-dev libssl-dev || \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3 python3-venv python3-tk xvfb strace gcc g++ libc6-dev man-db musl-tools valgrind cmake pkg-config uthash-dev libssl-dev zsh fish mandoc || \
 	  echo "setup: could not install$$missing; tests that need them are skipped or fail"; fi
 	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || { echo "setup: adding the Rust target $(MUSL)"; \
 	  rustup target add $(MUSL) 2>/dev/null || echo "setup: $(MUSL) is not to be had; building for the host instead"; }
@@ -137,7 +137,7 @@ uthash-asan: ## test the C of vendor/uthash-sys under AddressSanitizer, or valgr
 	  $(UTHASH_BINARY) --test-threads=1 && echo "uthash-asan: ok, under valgrind"; fi
 
 # What takes longest of the tests, by parts of their names: `make quick` leaves it out. New tests are in it from the start.
-SLOW = auto_snapshots:: combinations:: crash:: events_soak:: faults_list::confirm:: faults_list::locks:: \
+SLOW = auto_snapshots:: combinations:: completion::m26_cli_20 crash:: events_soak:: faults_list::confirm:: faults_list::locks:: \
   golden:: json_shapes:: install:: log::damage:: map::tests::damage:: map::tests::histories:: map::tests::publishing \
   mixed_soak:: processes:: scale:: scenarios:: stops:: stress:: texts_behind:: writer_kills:: x_h2_ \
   x_m9_a_list_of_4_mib

@@ -63,6 +63,9 @@ pub const VARIABLES: &[Variable] = &[
     Variable::new("XDG_RUNTIME_DIR", &[], "where a user other than root has locks and maps, in cms"),
     Variable::new("XDG_STATE_HOME", &[], "where a user other than root has the log, in cms"),
     Variable::new("HOME", &[], "the directory of .local/state, if XDG_STATE_HOME is not set"),
+    Variable::new("VISUAL", &[], "the editor of cms edit, before EDITOR"),
+    Variable::new("EDITOR", &[], "the editor of cms edit"),
+    Variable::new("TMPDIR", &[], "where cms edit has its copy; default /tmp"),
     Variable::new("PATH", &[], "where the guard of a commit finds the command cms"),
     Variable::new(
         "LC_ALL",

@@ -248,8 +248,8 @@ fn wrong_command_lines_suggest_the_right_one() {
 fn completion_offers_keys_of_the_live_configuration() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.ok(&["__complete", "get", "net"]), "network.\n");
-    assert_eq!(sandbox.ok(&["__complete", "get", "network.lan.i"]), "network.lan.ipaddr\n");
-    assert_eq!(sandbox.ok(&["__complete", "comm"]), "commit\n");
+    assert_eq!(sandbox.ok(&["__complete", "get", "network.lan.i"]), "network.lan.ipaddr \n");
+    assert_eq!(sandbox.ok(&["__complete", "comm"]), "commit \n");
     for shell in ["bash", "zsh", "fish"] {
         assert!(sandbox.ok(&["completion", shell]).contains("cms __complete"));
     }

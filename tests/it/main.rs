@@ -8,6 +8,7 @@ mod changing;
 mod cli;
 mod cli_regressions;
 mod combinations;
+mod completion;
 mod corpus;
 mod corruption;
 mod crash;

@@ -109,6 +109,7 @@ fn normal(text: &str) -> String {
     [
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?Z?", "TIME"),
         (r"process \d+", "process N"),
+        (r"/tmp/cms-edit-\d+-\d+-\d+", "COPY"),
         (r"[0-9a-f]{16,}", "SUM"),
         (r"cfg[0-9a-f]{6}", "cfgNAME"),
         (r"in [0-9]+ (min|s)( [0-9]+ s)?", "in SPAN"),
@@ -238,6 +239,7 @@ fn m30_a_line_of_the_reference_fits_a_screen() {
 fn variables_of_source() -> BTreeSet<String> {
     let known: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
     let literals = Regex::new(r#""([A-Z][A-Z_]+)""#).expect("a pattern");
+    let calls = Regex::new(r#"(?:variable|var_os|var)\("([A-Z][A-Z_]+)"\)"#).expect("a pattern");
     let is_variable = |name: &str| {
         known.contains(&name)
             || ["CMS_", "CONFIGSTORE_", "XDG_", "LC_"].iter().any(|begin| name.starts_with(begin))
@@ -257,6 +259,8 @@ fn variables_of_source() -> BTreeSet<String> {
                 let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
                 let names = literals.captures_iter(code).filter_map(|found| found.get(1));
                 found.extend(names.map(|name| name.as_str().to_owned()).filter(|name| is_variable(name)));
+                let names = calls.captures_iter(code).filter_map(|found| found.get(1));
+                found.extend(names.map(|name| name.as_str().to_owned()));
             }
         }
     }

@@ -118,6 +118,10 @@ impl Line {
         self.call.as_ref().map(|call| call.command())
     }
 
+    pub fn arguments(&self) -> &[Vec<u8>] {
+        &self.arguments
+    }
+
     /// Reports whether files are read as they are, without deferred texts.
     pub fn stale(&self) -> bool {
         self.call.as_ref().is_some_and(|call| call.stale())

@@ -3,6 +3,7 @@
 mod archives;
 mod argument;
 mod ask;
+mod candidate;
 mod chosen;
 mod command;
 mod complete;

@@ -37,14 +37,22 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
 
 const BASH: &str = r#"# bash completion for cms: source it, or put it into /etc/bash_completion.d
 _cms() {
-    local IFS=$'\n' line=${COMP_LINE:0:COMP_POINT} word words
+    local line=${COMP_LINE:0:COMP_POINT} word words candidate
+    # Words are separated by blanks alone: bash would split keys at '=', ':' and '@'.
     word=${line##* }
     read -r -a words <<<"${line% *}"
-    IFS=' ' read -r -a words <<<"${line% *}"
-    IFS=$'\n' COMPREPLY=($(cms __complete "${words[@]:1}" "$word" 2>/dev/null))
-    # bash splits words at '=' and ':'; give it what is behind them.
-    local head=${word%"${word##*[=:]}"}
-    [ -n "$head" ] && COMPREPLY=("${COMPREPLY[@]#"$head"}")
+    words=("${words[@]//[\'\"\\]/}")
+    local head=${word%"${word##*[=:@]}"}
+    COMPREPLY=()
+    while IFS= read -r candidate; do
+        [ -n "$candidate" ] || continue
+        # A complete word ends with a blank, which is not quoted.
+        local end=${candidate##*[! ]}
+        candidate=${candidate%"$end"}
+        candidate=${candidate#"$head"}
+        [ -z "$candidate" ] || printf -v candidate %q "$candidate"
+        COMPREPLY+=("$candidate$end")
+    done < <(cms __complete "${words[@]:1}" "${word//[\'\"\\]/}" 2>/dev/null)
 }
 complete -o nospace -F _cms cms
 "#;
@@ -52,13 +60,19 @@ complete -o nospace -F _cms cms
 const ZSH: &str = r#"#compdef cms
 # zsh completion for cms: put it into a directory of $fpath as _cms
 _cms() {
-    local -a candidates
-    candidates=(${(f)"$(cms __complete ${words[2,CURRENT]} 2>/dev/null)"})
-    compadd -S '' -a candidates
+    local -a whole part
+    local candidate
+    for candidate in ${(f)"$(cms __complete "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"}; do
+        # A complete word ends with a blank.
+        if [[ $candidate == *' ' ]]; then whole+=("${candidate% }"); else part+=("$candidate"); fi
+    done
+    compadd -a whole
+    compadd -S '' -a part
 }
-_cms "$@"
+if [ "$funcstack[1]" = _cms ]; then _cms "$@"; else compdef _cms cms; fi
 "#;
 
-const FISH: &str = "# fish completion for cms: put it into ~/.config/fish/completions/cms.fish
-complete -c cms -f -a '(cms __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
-";
+const FISH: &str = r#"# fish completion for cms: put it into ~/.config/fish/completions/cms.fish
+# fish itself adds a blank to a word that is complete, and none after '.', '=' and '/'.
+complete -c cms -f -a '(cms __complete (commandline -opc)[2..] "$(commandline -ct)" 2>/dev/null | string trim --right)'
+"#;

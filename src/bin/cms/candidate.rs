@@ -1,0 +1,200 @@
+//! The words that can stand at a place of a command line: packages, sections, options, types, revisions, labels, files.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use cms::{Key, Package, Section};
+
+use crate::argument::show;
+use crate::context::{Context, Found, find};
+use crate::failure::Failure;
+
+/// How many revisions are listed.
+const REVISIONS: usize = 20;
+
+/// What a word is.
+#[derive(Debug, PartialEq)]
+pub enum Kind {
+    Package,
+    /// A package, section or option; what follows an option.
+    Key(Next),
+    /// A section, and what follows it.
+    Section(Next),
+    Type,
+    Pattern,
+    Revision,
+    Label,
+    File,
+    Command,
+    Topic,
+    /// This word itself.
+    Word(String),
+}
+
+/// What follows a complete key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Blank,
+    /// `=` and a value.
+    Value,
+}
+
+impl Next {
+    fn end(self) -> &'static str {
+        match self {
+            Self::Blank => " ",
+            Self::Value => "=",
+        }
+    }
+}
+
+/// Lists the words of a kind that begin with what was typed. `arguments` are those before it.
+pub fn list(
+    context: &mut Context,
+    kind: &Kind,
+    typed: &str,
+    arguments: &[Vec<u8>],
+) -> Result<Vec<String>, Failure> {
+    Ok(match kind {
+        Kind::Package => packages(context, " ")?,
+        Kind::Key(next) => keys(context, typed, *next)?,
+        Kind::Section(next) => sections_only(context, typed, *next)?,
+        Kind::Type => arguments.first().map_or(Ok(Vec::new()), |package| types(context, package))?,
+        Kind::Pattern => keys(context, typed, Next::Blank)?,
+        Kind::Revision => revisions(context),
+        Kind::Label => labels(context),
+        Kind::Word(word) => vec![format!("{word} ")],
+        Kind::File => files(typed),
+        Kind::Command | Kind::Topic => Vec::new(),
+    })
+}
+
+fn packages(context: &Context, end: &str) -> Result<Vec<String>, Failure> {
+    Ok(context.packages_and_new(&[])?.iter().map(|name| format!("{}{end}", show(name))).collect())
+}
+
+/// Lists the keys one level below the complete part of a key; behind `=`, the values that the option has.
+fn keys(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, Failure> {
+    if let Some(equals) = outside_brackets(typed, b'=') {
+        return if next == Next::Value { values(context, &typed[..equals]) } else { Ok(Vec::new()) };
+    }
+    let Some(dot) = outside_brackets(typed, b'.') else { return packages(context, ".") };
+    let (key, stem) = (Key::parse(&typed.as_bytes()[..dot])?, &typed[..=dot]);
+    let package = &context.load(&key.package)?.package;
+    Ok(match find(package, &key)? {
+        Found::Package(package) => {
+            sections(package, &typed[dot + 1..]).map(|name| format!("{stem}{name}.")).collect()
+        }
+        Found::Section(section) => {
+            section.options().map(|option| format!("{stem}{}{}", show(option.name()), next.end())).collect()
+        }
+        Found::Option(..) => Vec::new(),
+    })
+}
+
+/// Returns the last position of a character that is not inside the brackets of a selector.
+fn outside_brackets(typed: &str, character: u8) -> Option<usize> {
+    let mut is_inside = false;
+    let mut found = None;
+    for (at, byte) in typed.bytes().enumerate() {
+        match byte {
+            b'[' => is_inside = true,
+            b']' => is_inside = false,
+            byte if byte == character && !is_inside => found = Some(at),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Returns the names of the sections of a package: of those without a name a selector by value, or the position. Names
+/// that were generated are returned if they were typed.
+fn sections<'p>(package: &'p Package, typed: &str) -> impl Iterator<Item = String> + use<'p> {
+    let mut names: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
+    for section in package.sections().filter(|section| section.is_anonymous()) {
+        if let Some(name) = name_of(section) {
+            *names.entry((section.section_type(), name)).or_default() += 1;
+        }
+    }
+    let mut positions: HashMap<&[u8], usize> = HashMap::new();
+    let is_generated = typed.starts_with("cfg");
+    package.sections().map(move |section| {
+        let kind = section.section_type();
+        let position = positions.entry(kind).or_default();
+        *position += 1;
+        if !section.is_anonymous() || is_generated {
+            return show(section.name());
+        }
+        match name_of(section).filter(|name| names.get(&(kind, *name)) == Some(&1)) {
+            Some(name) => format!("@{}[name={}]", show(kind), show(name)),
+            None => format!("@{}[{}]", show(kind), *position - 1),
+        }
+    })
+}
+
+/// Returns the option `name` of a section, if a selector can hold it without quotes.
+fn name_of(section: Section<'_>) -> Option<&[u8]> {
+    let cms::Value::String(name) = section.option(b"name")?.value() else { return None };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-:/".contains(byte);
+    (!name.is_empty() && name.iter().all(is_plain)).then_some(name)
+}
+
+/// Lists packages, and behind a dot the sections of one.
+fn sections_only(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, Failure> {
+    let Some(dot) = outside_brackets(typed, b'.') else { return packages(context, ".") };
+    let (key, stem) = (Key::parse(&typed.as_bytes()[..dot])?, &typed[..=dot]);
+    let package = &context.load(&key.package)?.package;
+    Ok(sections(package, &typed[dot + 1..]).map(|name| format!("{stem}{name}{}", next.end())).collect())
+}
+
+/// Returns the values of an option, if a shell takes them without quotes.
+fn values(context: &mut Context, key: &str) -> Result<Vec<String>, Failure> {
+    let parsed = Key::parse(key.trim_end_matches(['+', '-']).as_bytes())?;
+    let package = &context.load(&parsed.package)?.package;
+    let Found::Option(_, option) = find(package, &parsed)? else { return Ok(Vec::new()) };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(byte);
+    let plain = option.value().items().filter(|item| !item.is_empty() && item.iter().all(is_plain));
+    Ok(plain.map(|item| format!("{key}={} ", show(item))).collect())
+}
+
+fn types(context: &mut Context, package: &[u8]) -> Result<Vec<String>, Failure> {
+    let package = &context.load(package)?.package;
+    let types: BTreeSet<&[u8]> = package.sections().map(|section| section.section_type()).collect();
+    Ok(types.into_iter().map(|kind| format!("{} ", show(kind))).collect())
+}
+
+/// Returns the newest revisions, the labels of snapshots, and `now`.
+fn revisions(context: &Context) -> Vec<String> {
+    let mut all = labels(context);
+    all.push("now ".into());
+    let mut count = 0;
+    let _ = context.store.history().each_transaction(|record| {
+        all.push(format!("{} ", record.sequence));
+        count += 1;
+        Ok(if count == REVISIONS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    all
+}
+
+fn labels(context: &Context) -> Vec<String> {
+    let labels = context.store.archives().labels().unwrap_or_default();
+    labels.iter().map(|info| format!("{} ", cms::name_of_label(&info.label))).collect()
+}
+
+/// Returns the files that a typed path begins, directories with `/` at the end.
+pub fn files(typed: &str) -> Vec<String> {
+    let (dir, begin) = typed.rfind('/').map_or(("", typed), |slash| typed.split_at(slash + 1));
+    let entries = std::fs::read_dir(if dir.is_empty() { Path::new(".") } else { Path::new(dir) });
+    let mut all = Vec::new();
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = show(entry.file_name().as_bytes());
+        if name.starts_with(begin) && (begin.starts_with('.') || !name.starts_with('.')) {
+            let end = if entry.path().is_dir() { "/" } else { " " };
+            all.push(format!("{dir}{name}{end}"));
+        }
+    }
+    all.sort_unstable();
+    all
+}
