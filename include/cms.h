@@ -1041,7 +1041,7 @@ cms_status cms_snapshot_foreach_option(const cms_snapshot *snapshot,
 /* ---- Changes in one call ---- */
 
 // Sets an option, or makes a section, as cms_txn_set does, and commits that. Like all functions of this group it is a
-// transaction of its own, durable when the call returns, which is made whatever others have changed meanwhile. For
+// transaction of its own, which is made whatever others have changed meanwhile, and as durable as all of the store. For
 // several changes together, for a message in the history, or to learn of conflicts, use a transaction.
 //
 // As cms_txn_set and cms_txn_commit. Nothing is changed then.

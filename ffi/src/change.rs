@@ -135,7 +135,7 @@ pub fn decimal(value: f64) -> Result<String, Failure> {
 }
 
 /// Sets an option, or makes a section, as cms_txn_set does, and commits that. Like all functions of this group it is a
-/// transaction of its own, durable when the call returns, which is made whatever others have changed meanwhile. For
+/// transaction of its own, which is made whatever others have changed meanwhile, and as durable as all of the store. For
 /// several changes together, for a message in the history, or to learn of conflicts, use a transaction.
 ///
 /// As cms_txn_set and cms_txn_commit. Nothing is changed then.

@@ -1,4 +1,4 @@
-//! Packages that transactions and engines make and delete (M28).
+//! M28: packages that transactions and engines make and delete; the line and the name of what a key selects.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -196,4 +196,112 @@ fn m29_a_transaction_lists_what_it_sees_and_what_was_listed_counts_as_read() {
     meanwhile.set(b"n.s.o", b"3").expect("set");
     meanwhile.commit().expect("committed");
     assert_eq!(transaction.commit().expect_err("it was read").code(), Code::Conflict);
+}
+
+/// Returns the changes of an event as text.
+fn changes(event: &cms::Event) -> Vec<String> {
+    let one = |changed: cms::Changed<'_>| {
+        let show = |content: Option<&cms::log::Content>| match content {
+            Some(content) => String::from_utf8_lossy(&content.items().join(&b' ')).into_owned(),
+            None => "-".to_owned(),
+        };
+        let key = String::from_utf8(changed.key()).expect("ASCII");
+        format!("{key}: {} -> {}", show(changed.before()), show(changed.after()))
+    };
+    event.changes().map(one).collect()
+}
+
+#[test]
+fn m28_watches_and_verifiers_see_the_sections_of_a_deleted_and_of_a_made_package() {
+    let fixture = fixture();
+    let store = fixture.live();
+    let mut watch = store.watch("n.**", None).expect("watches");
+    let verifier = store
+        .verify("n.**", |event: &cms::Event| match changes(event).first() {
+            Some(first) if first.ends_with("-> -") => Err("it stays".to_owned()),
+            _ => Ok(()),
+        })
+        .expect("verifies");
+    let error = delete(&store, b"n").expect_err("refused");
+    assert_eq!(error.code(), Code::Refused, "{error}");
+    assert_eq!(fixture.text("n"), TEXT);
+    drop(verifier);
+    let revision = delete(&store, b"n").expect("deleted");
+    let event = watch.next(None).expect("watched").expect("an event");
+    assert_eq!(
+        (event.sequence(), changes(&event)),
+        (revision, vec!["n.s.o: 1 -> -".into(), "n.s: a -> -".into()])
+    );
+    let mut transaction = store.begin().expect("begun");
+    transaction.add_package(b"n").expect("made");
+    transaction.set(b"n.t", b"b").expect("set");
+    transaction.commit().expect("committed");
+    let event = watch.next(None).expect("watched").expect("an event");
+    assert_eq!(changes(&event), ["n.t: - -> b"]);
+}
+
+#[test]
+fn m28_a_deletion_that_is_not_confirmed_is_rolled_back() {
+    let fixture = fixture();
+    let store = fixture.live();
+    let mut transaction = store.begin().expect("begun");
+    transaction.delete_package(b"n").expect("deleted");
+    transaction.add_package(b"new").expect("made");
+    transaction.set_confirm(std::time::Duration::from_millis(50));
+    transaction.commit().expect("committed");
+    assert!(!fixture.path("config/n").exists() && fixture.path("config/new").exists());
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    store.engine().confirmations().recover().expect("rolled back");
+    assert_eq!(fixture.text("n"), TEXT);
+    assert!(!fixture.path("config/new").exists());
+    assert_eq!(get(&store, "n.s.o").as_deref(), Some("1"));
+}
+
+#[test]
+fn m28_the_line_of_a_key_is_that_of_the_present_text_and_only_where_it_has_the_value() {
+    let text =
+        "# first\nconfig a 's'\n\toption o '1'\n\tlist l 'x'\n\tlist l 'y'\n\nconfig a\n\toption 'o' '2'\n";
+    let fixture = Fixture::new(&[("n", text)]);
+    let store = fixture.live();
+    let line = |key: &str, value: Option<&str>| {
+        store.text_line(key.as_bytes()).expect("a package").find(value.map(str::as_bytes))
+    };
+    assert_eq!((line("n.s", None), line("n.s.o", None), line("n.s.l", None)), (Some(2), Some(3), Some(4)));
+    assert_eq!((line("n.@a[-1].o", Some("2")), line("n.@a[o=2]", Some("a"))), (Some(8), Some(7)));
+    assert_eq!(
+        (line("n.s.o", Some("2")), line("n.s", Some("b")), line("n.s.l", Some("x"))),
+        (None, None, None)
+    );
+    assert_eq!((line("n.none", None), line("n.s.none", None), line("n.@a[9]", None)), (None, None, None));
+    assert_eq!(store.text_line(b"none.s").expect_err("no package").code(), Code::NotFound);
+    assert_eq!(store.text_line(b"n").expect_err("no section").code(), Code::Invalid);
+    // What finds the line keeps no store open, and looks at the text only then.
+    let later = store.text_line(b"n.s.o").expect("found");
+    drop(store);
+    fixture.write("n", &format!("\n\n{text}"));
+    assert_eq!(later.find(None), Some(5));
+    assert!(later.file().ends_with("config/n"));
+    std::fs::remove_file(fixture.path("config/n")).expect("removed");
+    assert_eq!(later.find(None), None);
+}
+
+#[test]
+fn m28_a_selector_is_resolved_to_a_name_by_snapshots_and_transactions() {
+    let fixture = Fixture::new(&[("n", "config a 's'\n\toption o '1'\nconfig a\n\toption o '1'\n")]);
+    let store = fixture.live();
+    let snapshot = store.snapshot().expect("a snapshot");
+    let mut transaction = store.begin().expect("begun");
+    let text = |found: cms::Result<Option<Vec<u8>>>| {
+        found.map(|found| found.map(|key| String::from_utf8(key).expect("ASCII")))
+    };
+    assert_eq!(text(snapshot.resolve(b"n.@a[0].none")).expect("resolved").as_deref(), Some("n.s.none"));
+    let anonymous = text(snapshot.resolve(b"n.@a[1]")).expect("resolved").expect("there");
+    assert!(anonymous.starts_with("n.cfg"), "{anonymous}");
+    assert_eq!(text(snapshot.resolve(b"n.@a[2]")).expect("resolved"), None);
+    assert_eq!(text(snapshot.resolve(b"none.s")).expect("resolved"), None);
+    assert_eq!(text(snapshot.resolve(b"n.@a[o=1]")).expect_err("two").code(), Code::Ambiguous);
+    transaction.delete(b"n.s").expect("deleted");
+    assert_eq!(text(transaction.resolve(b"n.@a[0]")).expect("resolved"), Some(anonymous));
+    assert_eq!(text(transaction.resolve(b"n.s")).expect("resolved"), None);
+    assert_eq!(text(transaction.resolve(b"n")).expect_err("no section").code(), Code::Invalid);
 }
