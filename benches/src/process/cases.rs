@@ -55,6 +55,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
         set_and_commit(environment, report, subject)?;
     }
     commit_a_megabyte(environment, report)?;
+    apply_one_difference(environment, report)?;
     super::nothing::run(environment, report)
 }
 
@@ -161,6 +162,43 @@ fn commit_a_megabyte(environment: &Environment, report: &mut Report) -> Result<(
     let least = || Ok(replace(&bare.package(), &subject.text)?);
     contenders.push(Contender::timed("write, fsync, rename", least));
     measure(report, "commit, 1 MB", contenders, subject.repetitions.1)
+}
+
+/// How many sections the package has that `cms apply` changes one line of.
+const APPLIED: usize = 10_000;
+
+/// Measures `cms apply` of a wanted state that differs from a large package in one value, by turns between two states. The
+/// sections have no names, so that they are matched by their content.
+fn apply_one_difference(environment: &Environment, report: &mut Report) -> Result<()> {
+    let text = data::text(Shape::Anonymous, APPLIED * 10);
+    let at = text.len() / 2 + memchr::memmem::find(&text[text.len() / 2..], b"'value-").expect("a value");
+    let other = [&text[..at], &b"'other-"[..], &text[at + 7..]].concat();
+    let header = b"package bench\n";
+    let mut trees = Vec::new();
+    for (name, path) in &environment.cms {
+        let tree = Tree::create(environment.dir(), &text)?;
+        let files = [("other", &other), ("same", &text)].map(|(name, text)| {
+            let file = tree.package().with_file_name(format!("{name}.wanted"));
+            fs::write(&file, [&header[..], text].concat()).map(|()| file)
+        });
+        let [other_file, same_file] = files;
+        let lines =
+            [other_file?, same_file?].map(|file| tree.line(path, &[], &["apply", &file.to_string_lossy()]));
+        lines[0].output()?;
+        if fs::read(tree.package())? != other {
+            return Err(format!("{name} apply did not change just the line that differs").into());
+        }
+        trees.push((name.to_string(), lines, tree));
+    }
+    let mut contenders = Vec::new();
+    for (name, lines, _) in &trees {
+        let mut turn = 0;
+        contenders.push(Contender::timed(name, move || {
+            turn += 1;
+            spawn(&lines[turn % 2])
+        }));
+    }
+    measure(report, "apply, 10 k sections, one differs", contenders, environment.repetitions(31))
 }
 
 /// Replaces a file safely, syncs its directory, and does nothing else.

@@ -66,6 +66,7 @@ scenarios! {
     an_update: packages::UPDATE,
     a_replacement: packages::REPLACEMENT,
     a_replacement_of_two_packages: packages::REPLACEMENTS,
+    an_exchange_of_texts: packages::EXCHANGES,
     a_deletion: packages::DELETION,
     a_deletion_that_is_undone: packages::RETURN,
     a_deletion_of_two_packages: packages::DELETIONS,

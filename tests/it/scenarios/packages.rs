@@ -33,6 +33,10 @@ pub const REPLACEMENTS: Scenario = Scenario {
     ..REPLACEMENT
 };
 
+/// Both packages must be as they were when the new texts were made.
+pub const EXCHANGES: Scenario =
+    Scenario { steps: &[|program| program.exchange_texts(("n", OLD, OTHER), ("o", NEW))], ..REPLACEMENTS };
+
 const SHORT: &str = "config a 'b'\n\toption x '1'\n";
 
 /// Rolls back to a revision with one package less.

@@ -1,10 +1,11 @@
 //! A program that takes the steps of a scenario. Only this file calls the engine for the scenarios.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cms::testing::Files;
 use cms::text::Dialect;
-use cms::{CommitOptions, Committed, Delta, Durability, Engine, Error, Form};
+use cms::{CommitOptions, Committed, Delta, Durability, Engine, Error, Exchange, Form};
 use cms::{Place, Result, Store, Unstaged};
 
 use super::keys::{keys, value};
@@ -164,12 +165,21 @@ impl Program<'_> {
         self.engine().replace_together(&texts)
     }
 
-    /// Returns the number of the last transaction.
+    /// Exchanges the text of one package, and makes another one.
+    pub fn exchange_texts(&self, changed: (&str, &str, &str), made: (&str, &str)) -> Result<()> {
+        let text = |text: &str| Some(Arc::new(text.as_bytes().to_vec()));
+        let changed = Exchange::new(changed.0.as_bytes(), text(changed.1), text(changed.2));
+        let made = Exchange::new(made.0.as_bytes(), None, text(made.1));
+        self.engine().exchange(&[changed, made], &CommitOptions::new()).map(drop)
+    }
+
+    /// Deletes packages.
     pub fn delete(&self, packages: &[&str]) -> Result<()> {
         let names: Vec<Vec<u8>> = packages.iter().map(|name| name.as_bytes().to_vec()).collect();
         self.engine().delete_together(&names).map(drop)
     }
 
+    /// Returns the number of the last transaction.
     pub fn revision(&self) -> Result<u64> {
         self.engine().history().revision()
     }
