@@ -73,6 +73,16 @@ fn a12_each_command_that_takes_a_key_suggests_one() {
 }
 
 #[test]
+fn a12_a_history_without_transactions_names_the_key_that_was_meant() {
+    let sandbox = sandbox();
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=1"]);
+    let said = |key: &str| sandbox.fails(1, &["history", key]);
+    assert!(said("network.lan.ipadr").ends_with("hint: did you mean 'network.lan.ipaddr'?\n"));
+    assert!(said("netwrok").ends_with("hint: did you mean 'network'?\n"));
+    assert_eq!(said("network.lan.dns"), "cms: no transaction in the log changed network.lan.dns\n");
+}
+
+#[test]
 fn a12_the_suggestion_is_the_hint_of_the_json() {
     let sandbox = sandbox();
     let hint = |words: &[&str], code: i32| {

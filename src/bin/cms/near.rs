@@ -4,7 +4,8 @@ use cms::{Error, Key, Missing, Package, Selector};
 
 use crate::argument::show;
 use crate::context::{Context, find};
-use crate::failure::Failure;
+use crate::failure::{Failure, print_error};
+use crate::language::message;
 
 /// How many packages are searched for a key that lacks its package.
 const PACKAGES: usize = 64;
@@ -77,6 +78,16 @@ pub fn suggestion(context: &Context, failure: &Failure) -> Option<String> {
         _ => return None,
     };
     near_key(context, missing).map(|near| hint(&near))
+}
+
+/// Prints the existing key nearest to a key, if that does not exist now.
+pub fn print_near(context: &Context, key: &Key) {
+    let is_there = context.load_now(&key.package).is_ok_and(|loaded| find(&loaded.package, key).is_ok());
+    let near = if is_there || context.quiet { None } else { near_key(context, &key.text()) };
+    if let Some(near) = near {
+        let hint = hint(&near);
+        print_error(&message(&format!("hint: {hint}")));
+    }
 }
 
 /// Returns the existing key nearest to a missing one.

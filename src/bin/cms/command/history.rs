@@ -8,6 +8,7 @@ use cms::{Key, SectionNames, shown};
 use crate::chosen::Chosen;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::near;
 use crate::records::RECORD;
 use crate::records::{
     Users, change_line, check_log_of_root, check_logged, note_edits, record_json, record_title,
@@ -105,6 +106,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
             // A deleted package still has a history; a package that never existed is an error.
             context.store.packages().find(&key.package)?;
             context.note(&format!("no transaction in the log changed {}", key.text()));
+            near::print_near(context, key);
         }
         None => {
             check_logged(context)?;
