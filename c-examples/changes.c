@@ -1,5 +1,6 @@
 /* M28: changes in one call, packages that are made and deleted, names in place of selectors, and callbacks for each
-   package, section and option. Built as C and as C++. */
+   package, section and option. Built as C and as C++. Also what is iterated over in a transaction, undo and redo, and
+   what waits to be confirmed. */
 #define _POSIX_C_SOURCE 200112L
 #include "check.h"
 #include <sys/stat.h>
@@ -206,6 +207,78 @@ static void callbacks(const cms_store *store)
     CHECK(cms_delete(store, "t.later") == CMS_OK);
 }
 
+/* Iterating over what a transaction sees, its own changes included. */
+static void iteration_in_a_transaction(const cms_store *store)
+{
+    cms_txn *txn;
+    cms_package_iter *packages;
+    cms_section_iter *sections;
+    cms_option_iter *options;
+    cms_bytes name;
+    cms_section section;
+    cms_option option;
+
+    section.size = sizeof section, option.size = sizeof option;
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_add_package(txn, "new") == CMS_OK);
+    CHECK(cms_txn_set(txn, "new.a", "thing") == CMS_OK && cms_txn_set_int(txn, "new.a.x", 1) == CMS_OK);
+    CHECK(cms_txn_delete_package(txn, "t") == CMS_OK);
+    CHECK(cms_txn_package_iter_open(txn, &packages) == CMS_OK);
+    CHECK(cms_package_iter_next(packages, &name) == CMS_OK && strcmp(name.data, "bad") == 0);
+    CHECK(cms_package_iter_next(packages, &name) == CMS_OK && strcmp(name.data, "new") == 0);
+    CHECK(cms_package_iter_next(packages, &name) == CMS_ERR_END);
+    CHECK(cms_txn_section_iter_open(txn, "new", NULL, &sections) == CMS_OK);
+    CHECK(cms_section_iter_next(sections, &section) == CMS_OK && strcmp(section.name.data, "a") == 0);
+    CHECK(cms_section_iter_next(sections, &section) == CMS_ERR_END);
+    CHECK(cms_txn_option_iter_open(txn, "new", "a", &options) == CMS_OK);
+    CHECK(cms_option_iter_next(options, &option) == CMS_OK && strcmp(option.value.data, "1") == 0);
+    CHECK(cms_option_iter_next(options, &option) == CMS_ERR_END);
+    CHECK(cms_txn_section_iter_open(txn, "t", NULL, &sections) == CMS_ERR_NOT_FOUND);
+    REFUSED(cms_txn_package_iter_open(NULL, &packages), "txn");
+    REFUSED(cms_txn_section_iter_open(txn, NULL, NULL, &sections), "package");
+    REFUSED(cms_txn_option_iter_open(txn, "new", NULL, &options), "section");
+    cms_txn_rollback(txn);
+    /* The iterators outlive it. */
+    cms_package_iter_close(packages), cms_section_iter_close(sections), cms_option_iter_close(options);
+}
+
+/* A change that is undone and made again; a commit that waits, which the next one is told of. */
+static void undone_and_pending(const cms_store *store)
+{
+    cms_txn *txn;
+    cms_history *waiting;
+    cms_record record;
+    cms_watch *watch;
+    uint64_t set, undone, redone, seen;
+    char notice[400];
+
+    record.size = sizeof record;
+    CHECK(cms_watch_open(store, "t.*", CMS_SINCE_NOW, &watch) == CMS_OK);
+    CHECK(cms_set(store, "t.s.name", "once") == CMS_OK && cms_revision(store, &set) == CMS_OK);
+    CHECK(cms_watch_revision(watch, &seen) == CMS_OK && seen < set);
+    REFUSED(cms_watch_revision(watch, NULL), "revision");
+    cms_watch_close(watch);
+    if (cms_has_feature("undo")) {
+        CHECK(cms_undo(store, set, NULL, &undone) == CMS_OK && undone > set && reads(store, "t.s.name", "new"));
+        CHECK(cms_redo(store, set, NULL, &redone) == CMS_OK && redone > undone && reads(store, "t.s.name", "once"));
+        REFUSED(cms_redo(NULL, 0, NULL, NULL), "store");
+    }
+    CHECK(cms_history_open_pending(store, &waiting) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_pending_notice(store, set, notice, sizeof notice, NULL) == CMS_ERR_END);
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", "perhaps") == CMS_OK);
+    CHECK(cms_txn_set_confirm(txn, 3600000) == CMS_OK && cms_txn_commit(txn, NULL) == CMS_OK);
+    CHECK(cms_set(store, "t.s.number", "1") == CMS_OK && cms_revision(store, &set) == CMS_OK);
+    CHECK(cms_pending_notice(store, set, notice, sizeof notice, NULL) == CMS_OK && strstr(notice, "waits to be confirmed"));
+    CHECK(cms_history_open_pending(store, &waiting) == CMS_OK);
+    if (cms_has_feature("history")) {
+        CHECK(cms_history_next(waiting, &record) == CMS_OK && record.confirm_within_ms == 3600000);
+        CHECK(cms_history_next(waiting, &record) == CMS_ERR_END);
+    }
+    cms_history_close(waiting);
+    CHECK(cms_confirm(store, 0) == CMS_OK);
+    REFUSED(cms_history_open_pending(store, NULL), "history");
+    REFUSED(cms_pending_notice(store, set, NULL, 1, NULL), "buffer");
+}
+
 int main(void)
 {
     cms_store *store;
@@ -215,6 +288,8 @@ int main(void)
     packages(store);
     names(store);
     callbacks(store);
+    iteration_in_a_transaction(store);
+    undone_and_pending(store);
     cms_close(store);
     puts("all good");
     return 0;

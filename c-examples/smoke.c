@@ -1,5 +1,5 @@
-/* Calls every function of the library, with valid arguments and with arguments that it has to refuse. Built as C and
-   as C++; run under AddressSanitizer and valgrind. */
+/* Calls the functions of the library but for those in values.c and changes.c, with valid arguments and with arguments
+   that they have to refuse. Built as C and as C++; run under AddressSanitizer and valgrind. */
 #define _POSIX_C_SOURCE 200112L
 #include <cms.h>
 #include <stdio.h>

@@ -183,6 +183,20 @@ fn no_panic_can_leave_a_function() {
     }
 }
 
+#[test]
+fn m28_every_function_is_called_by_an_example_that_runs_under_address_sanitizer() {
+    let examples = std::fs::read_dir(root().join("../c-examples")).expect("the examples");
+    let mut all = std::fs::read_to_string(root().join("../include/cms.hpp")).expect("cms.hpp");
+    for path in examples.map(|entry| entry.expect("an example").path()) {
+        all.push_str(&std::fs::read_to_string(&path).unwrap_or_default());
+    }
+    let words: std::collections::BTreeSet<&str> =
+        all.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for (name, _) in functions() {
+        assert!(words.contains(name.as_str()), "no example calls {name}");
+    }
+}
+
 /// The version of a symbol that is new. Before 1.0 each minor version may change functions, and gives all of them a new
 /// one: then programs that were built for another do not start.
 fn version() -> String {
