@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::support::sandbox::Sandbox;
 use shape::Shapes;
 
+mod schema;
 mod shape;
 
 const JSON: &str = "With --json";
@@ -100,6 +101,7 @@ impl Case {
 fn the_json_of_each_command_has_the_shape_that_help_describes() {
     let sandbox = Sandbox::new();
     let shapes = Shapes::of_help(&sandbox);
+    schema::check_files(&shapes);
     let mut case = Case { sandbox, shapes };
     case.sandbox.write("cms", "config store 'store'\n\toption lock_timeout '9s'\n");
     staging(&mut case);
@@ -111,6 +113,7 @@ fn the_json_of_each_command_has_the_shape_that_help_describes() {
     upkeep(&mut case);
     failures(&mut case);
     case.shapes.assert_all_seen();
+    schema::check_with_python(&case.shapes.values);
 }
 
 fn staging(case: &mut Case) {

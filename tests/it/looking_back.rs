@@ -190,3 +190,42 @@ fn m25_long_output_goes_through_the_pager_of_a_terminal() {
         .expect("runs");
     assert_eq!(String::from_utf8_lossy(&closed.stderr), "");
 }
+
+#[test]
+fn issue_13_show_export_list_search_and_get_read_any_revision_also_of_deleted_packages() {
+    let sandbox = with_history();
+    sandbox.ok(&["snapshot", "good"]);
+    sandbox.write("later", "config x 'y'\n");
+    sandbox.ok(&["history", "-n", "1"]);
+    std::fs::remove_file(sandbox.path("config/network")).expect("removed");
+    sandbox.ok(&["set", "later.y.z=staged"]);
+    // Revisions 7 and 8: the new package, and the deleted one.
+    assert_eq!(sandbox.ok(&["list"]), "later\n");
+    assert_eq!(sandbox.ok(&["list", "--at", "-1"]), "later\nnetwork\n");
+    for at in ["3", "-5", "HEAD~5", "good"] {
+        let address = if at == "good" { "10.0.0.3" } else { "10.0.0.2" };
+        let read = |words: &[&str]| sandbox.ok(&[words, &["--at", at]].concat());
+        assert_eq!(read(&["get", "network.lan.ipaddr"]), format!("{address}\n"), "{at}");
+        assert_eq!(read(&["list"]), "network\n", "{at}");
+        assert!(read(&["list", "network.lan"]).starts_with("ipaddr\n"), "{at}");
+        let line = format!("network.lan.ipaddr='{address}'\n");
+        assert!(read(&["show", "network.lan"]).contains(&line) && read(&["show"]).contains(&line), "{at}");
+        for named in [&["export"][..], &["export", "network"]] {
+            let text = read(named);
+            assert!(text.starts_with("package network\n") && text.contains(address), "{at}: {text}");
+            assert!(!text.contains("later"), "{at}: {text}");
+        }
+        assert!(read(&["export", "--format", "json"]).contains(address), "{at}");
+        let found = read(&["search", address]);
+        let place = format!("network at {at}:3: network.lan.ipaddr='{address}'\n");
+        assert!(found.ends_with(&place), "{at}: {found}");
+    }
+    assert!(!sandbox.ok(&["export", "--at", "now"]).contains("staged"), "what is staged is not committed");
+    assert!(sandbox.ok(&["export"]).contains("staged"));
+    for words in [&["list"][..], &["export"], &["search", "x"], &["show"]] {
+        let missing = sandbox.fails(1, &[words, &["--at", "99"]].concat());
+        assert!(missing.contains("the last revision is 8"), "{missing}");
+    }
+    let before = sandbox.fails(1, &["export", "later", "--at", "3"]);
+    assert!(before.contains("did not exist at revision 3"), "{before}");
+}

@@ -22,6 +22,7 @@ use crate::language::message;
 use crate::log_file;
 use crate::pager::Out;
 use crate::paint::{Paint, colors_errors, wants_color};
+use crate::records::note_edits;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 pub const LARGE: u64 = 48 * 1024;
@@ -129,11 +130,7 @@ impl Context {
         if let Some(index) = self.loaded.iter().position(|(name, _)| name == package) {
             return Ok(&self.loaded[index].1);
         }
-        let loaded = match &self.at {
-            At::State(state) => self.load_at(package, state)?,
-            At::Committed => self.store.packages().load_committed(self.store.packages().find(package)?)?,
-            At::Staged => self.load_now(package)?,
-        };
+        let loaded = self.load_read(package)?;
         self.say_read(&loaded);
         self.loaded.push((package.to_vec(), loaded));
         Ok(&self.loaded[self.loaded.len() - 1].1)
@@ -209,6 +206,8 @@ impl Context {
     pub fn read_at(&mut self, at: Option<&str>) -> Result<(), Failure> {
         if let Some(spec) = at {
             let is_now = matches!(spec, "now" | "HEAD");
+            // The log has to have packages that were deleted by hand.
+            note_edits(self);
             self.at = if is_now { At::Committed } else { At::State(self.store.history().resolve(spec)?) };
         }
         Ok(())
@@ -278,6 +277,23 @@ impl Context {
             }
         };
         Ok(names.into_iter().map(String::into_bytes).collect())
+    }
+
+    /// Returns the packages named, or all packages of the state that is read.
+    pub fn packages_read(&self, named: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Failure> {
+        if named.is_empty() { self.packages_of_state() } else { self.packages(named) }
+    }
+
+    /// Loads a package in the state that is read, with the changes of earlier lines of a batch if that is the present
+    /// one. It is not kept.
+    pub fn load_read(&self, package: &[u8]) -> Result<Loaded, Failure> {
+        match &self.at {
+            At::Staged => Ok(self.load_now(package)?),
+            At::Committed => {
+                Ok(self.store.packages().load_committed(self.store.packages().find(package)?)?)
+            }
+            At::State(state) => self.load_at(package, state),
+        }
     }
 
     /// Returns the packages named, or all packages.

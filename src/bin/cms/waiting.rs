@@ -25,19 +25,19 @@ pub const WAITING: Shape = Shape::named(
     "
     ... pending
     transactions [record] all that wait to be confirmed
-    goes_back [going_back] what is rolled back if they are not",
+    rolls_back [package_rollback] what is rolled back if they are not",
 )
-.using(&[&PENDING, &RECORD, &GOING_BACK]);
+.using(&[&PENDING, &RECORD, &PACKAGE_ROLLBACK]);
 
 /// The output of [`print_pending`] if nothing waits.
 pub const NOT_WAITING: Shape = Shape::of(". null");
 
 /// The changes that a rollback would make in a package.
-const GOING_BACK: Shape = Shape::named(
-    "going_back",
+const PACKAGE_ROLLBACK: Shape = Shape::named(
+    "package_rollback",
     "
     package text its name
-    goes boolean whether it is deleted, as it did not exist before
+    deletes boolean whether it is deleted, as it did not exist before
     whole boolean whether all of it is rolled back, as it cannot be read now
     changes [change] what is rolled back, key by key",
 )
@@ -58,15 +58,15 @@ pub fn print_pending(context: &mut Context) -> Result<Exit, Failure> {
     };
     let (pending, users) = (waiting.pending, &mut Users::default());
     if context.json {
-        let going = |one: &PackageRollback| {
+        let rollback = |one: &PackageRollback| {
             let changes = one.changes.iter().map(|change| change_json(&one.package, change));
-            json!({"package": one.package, "goes": one.deleted, "whole": one.whole, "changes": changes.collect::<Json>()})
+            json!({"package": one.package, "deletes": one.deleted, "whole": one.whole, "changes": changes.collect::<Json>()})
         };
         let records = waiting.transactions.iter().map(|record| record_json(record, users)).collect::<Json>();
         context.put_json(&json!({
             "revision": pending.sequence, "baseline": pending.baseline,
             "seconds_left": pending.left.as_secs_f64(), "transactions": records,
-            "goes_back": waiting.rollbacks.iter().map(going).collect::<Json>(),
+            "rolls_back": waiting.rollbacks.iter().map(rollback).collect::<Json>(),
         }))?;
         return Ok(Exit::Ok);
     }

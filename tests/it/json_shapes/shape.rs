@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::schema;
 use crate::support::sandbox::Sandbox;
 
 /// The beginnings of the titles of outputs in the help of a command.
@@ -11,29 +12,32 @@ const BEGINNINGS: [&str; 2] = ["With --", "The standard input"];
 
 /// A member of an object.
 #[derive(Debug, Clone)]
-struct Member {
-    name: String,
-    types: Vec<String>,
-    is_optional: bool,
+pub struct Member {
+    pub name: String,
+    pub types: Vec<String>,
+    pub is_optional: bool,
+    pub meaning: String,
 }
 
 /// The output of a command in one case.
 #[derive(Debug, Clone)]
-struct Output {
-    type_name: String,
+pub struct Output {
+    pub type_name: String,
     /// Whether the value is in each line with `--json` already.
-    is_lines: bool,
+    pub is_lines: bool,
     /// Whether `--json-lines` prints a line for each member.
     is_split: bool,
-    members: Vec<Member>,
+    pub members: Vec<Member>,
 }
 
 /// All shapes in `cms help`.
 pub struct Shapes {
     /// The outputs, by command and by the condition under which they are printed.
-    outputs: BTreeMap<(String, String), Output>,
-    named: BTreeMap<String, Vec<Member>>,
+    pub outputs: BTreeMap<(String, String), Output>,
+    pub named: BTreeMap<String, Vec<Member>>,
     tried: BTreeSet<(String, String)>,
+    /// The values that were checked, each with its command.
+    pub values: Vec<(String, Json)>,
     /// The members that were found, each with the name of the type or the command before it.
     seen: BTreeSet<(String, String)>,
 }
@@ -44,6 +48,7 @@ impl Shapes {
             outputs: BTreeMap::new(),
             named: BTreeMap::new(),
             tried: BTreeSet::new(),
+            values: Vec::new(),
             seen: BTreeSet::new(),
         };
         let overview = sandbox.ok(&["help"]);
@@ -111,6 +116,8 @@ impl Shapes {
         for value in &values {
             self.is(value, &output.type_name, &output.members, command)
                 .unwrap_or_else(|why| panic!("{why}: {}", of()));
+            schema::check(command, value);
+            self.values.push((command.to_owned(), value.clone()));
         }
         self.tried.insert(key);
     }
@@ -228,7 +235,7 @@ impl Shapes {
     }
 
     /// Returns members, including those of the types that `...` names.
-    fn with_included(&self, members: &[Member], of: &str) -> Vec<(String, Member)> {
+    pub fn with_included(&self, members: &[Member], of: &str) -> Vec<(String, Member)> {
         let each = |member: &Member| match member.name.as_str() {
             "..." => self.with_included(&self.named[&member.types[0]], &member.types[0]),
             _ => vec![(of.to_owned(), member.clone())],
@@ -238,7 +245,7 @@ impl Shapes {
 }
 
 /// Returns the types in the brackets of a list or map.
-fn alternatives(of: &str) -> Vec<String> {
+pub fn alternatives(of: &str) -> Vec<String> {
     of[1..of.len() - 1].split(" or ").map(str::to_owned).collect()
 }
 
@@ -251,5 +258,6 @@ fn member(line: &str) -> Option<Member> {
         types.push(words.next()?.to_owned());
     }
     let is_optional = name.ends_with('?');
-    Some(Member { name: name.trim_end_matches('?').to_owned(), types, is_optional })
+    let meaning = words.collect::<Vec<_>>().join(" ");
+    Some(Member { name: name.trim_end_matches('?').to_owned(), types, is_optional, meaning })
 }

@@ -8,12 +8,13 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Writes, parsed};
+use crate::spec::{Call, Command, FlagValues, Writes, at, parsed};
 use crate::text_format::Format;
 
 #[derive(Default)]
 pub struct Flags {
     format: Option<Format>,
+    at: Option<String>,
 }
 
 impl FlagValues for Flags {}
@@ -23,10 +24,13 @@ pub const COMMAND: Command<Flags> = Command {
     aliases: &[],
     arguments: "[PACKAGE...]",
     summary: "print packages as text to import elsewhere",
-    flags: &[parsed("format", "FORMAT", "uci (default) or json", |flags: &mut Flags, text| {
-        flags.format = Some(Format::named(text)?);
-        Ok(())
-    })],
+    flags: &[
+        parsed("format", "FORMAT", "uci (default) or json", |flags: &mut Flags, text| {
+            flags.format = Some(Format::named(text)?);
+            Ok(())
+        }),
+        at(|flags: &mut Flags| &mut flags.at),
+    ],
     writes: Writes::Nothing,
     json: &[Output::map(&PACKAGE)],
     run,
@@ -41,8 +45,9 @@ const PACKAGE: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let as_json = context.json || matches!(call.flags.format, Some(Format::Json));
     let mut object = Map::new();
-    for name in context.packages_and_new(&call.arguments)? {
-        match context.load_now(&name) {
+    context.read_at(call.flags.at.as_deref())?;
+    for name in context.packages_read(&call.arguments)? {
+        match context.load_read(&name) {
             Ok(loaded) if as_json => {
                 object.insert(show(&name), json::package(&loaded.package));
             }
@@ -51,7 +56,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
                 context.put(&[b"package ", &header[1..header.len() - 1], b"\n"].concat())?;
                 context.put(&print(&loaded.package, false))?;
             }
-            Err(error) => context.report(&error.into())?,
+            Err(error) => context.report(&error)?,
         }
     }
     if as_json {

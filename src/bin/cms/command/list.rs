@@ -7,16 +7,16 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Writes, stale};
+use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, stale};
 
 #[derive(Default)]
 pub struct Flags {
-    stale: bool,
+    reading: Reading,
 }
 
 impl FlagValues for Flags {
     fn stale(&self) -> bool {
-        self.stale
+        self.reading.stale
     }
 }
 
@@ -25,7 +25,10 @@ pub const COMMAND: Command<Flags> = Command {
     aliases: &["ls"],
     arguments: "[PACKAGE[.SECTION]]",
     summary: "list packages, sections or options",
-    flags: &[stale(|flags: &mut Flags| &mut flags.stale)],
+    flags: &[
+        at(|flags: &mut Flags| &mut flags.reading.at),
+        stale(|flags: &mut Flags| &mut flags.reading.stale),
+    ],
     writes: Writes::Nothing,
     json: &[Output::rows(&NAME), Output::rows(&SECTION).when("With --json, of a package")],
     run,
@@ -45,8 +48,9 @@ const SECTION: Shape = Shape::of(
 );
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
+    context.read_at(call.flags.reading.at.as_deref())?;
     let Some(argument) = call.expect(0, 1)?.first() else {
-        let names = context.packages_and_new(&[])?;
+        let names = context.packages_of_state()?;
         return print_names(context, names.iter().map(|name| (show(name), None)).collect());
     };
     let key = Key::parse(argument)?;

@@ -10,7 +10,7 @@ use crate::json;
 use crate::paint::Color;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
-use crate::spec::{Call, Command, FlagValues, Writes, switch};
+use crate::spec::{Call, Command, FlagValues, Writes, at, switch};
 
 #[derive(Default)]
 pub struct Flags {
@@ -19,6 +19,7 @@ pub struct Flags {
     ignore_case: bool,
     keys: bool,
     values: bool,
+    at: Option<String>,
 }
 
 impl FlagValues for Flags {}
@@ -34,6 +35,7 @@ pub const COMMAND: Command<Flags> = Command {
         switch("ignore-case", "ignore case", |flags: &mut Flags| &mut flags.ignore_case).short('i'),
         switch("keys", "look at keys only", |flags: &mut Flags| &mut flags.keys),
         switch("values", "look at values only", |flags: &mut Flags| &mut flags.values),
+        at(|flags: &mut Flags| &mut flags.at),
     ],
     writes: Writes::Nothing,
     json: &[Output::rows(&HIT)],
@@ -54,11 +56,19 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let pattern = Pattern::new(&call.flags, &show(text))?;
     // With `--values` keys are not searched, with `--keys` values are not.
     let (keys, values) = (!call.flags.values, !call.flags.keys);
-    let mut search = Search { pattern, keys, values, found: false, rows: Vec::new() };
-    for name in context.packages(packages)? {
-        match context.load_now(&name) {
+    let at = call.flags.at.clone();
+    let mut search = Search { pattern, keys, values, at, found: false, rows: Vec::new() };
+    context.read_at(call.flags.at.as_deref())?;
+    // A package that is only staged has no file, and is searched if it is named.
+    let all = if call.flags.at.is_some() {
+        context.packages_read(packages)?
+    } else {
+        context.packages(packages)?
+    };
+    for name in all {
+        match context.load_read(&name) {
             Ok(loaded) => search.package(context, &loaded)?,
-            Err(error) => context.report(&error.into())?,
+            Err(error) => context.report(&error)?,
         }
     }
     if context.json {
@@ -118,6 +128,8 @@ struct Search {
     pattern: Pattern,
     keys: bool,
     values: bool,
+    /// The revision that is searched, if it is not the present state.
+    at: Option<String>,
     found: bool,
     /// The results, if the output is JSON.
     rows: Vec<serde_json::Value>,
@@ -167,7 +179,8 @@ impl Search {
             self.rows.push(json!({"file": file, "line": line, "key": show(key), "value": value}));
             return Ok(());
         }
-        let place = line.map_or_else(|| format!("{file} (staged)"), |line| format!("{file}:{line}"));
+        let at = self.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+        let place = line.map_or_else(|| format!("{file} (staged)"), |line| format!("{file}{at}:{line}"));
         let place = context.paint.text(Color::Magenta, shown::lines(&place).as_bytes());
         context.put_line(&[&place, b": ".as_slice(), shown::lines(text).as_bytes()].concat())
     }

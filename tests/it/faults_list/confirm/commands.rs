@@ -141,7 +141,7 @@ fn s18_whoever_commits_while_something_waits_is_told_what_goes_back() {
     assert!(shown.contains("is rolled back in 1 h unless it is confirmed"), "{shown}");
     assert!(shown.contains("network.lan.ipaddr") && shown.contains("'10.5.5.5' -> '10.0.0.1'"), "{shown}");
     let shown: serde_json::Value = serde_json::from_str(&sandbox.ok(&["pending", "--json"])).expect("JSON");
-    assert_eq!(shown["goes_back"][0]["changes"][0]["key"], "network.lan.ipaddr", "{shown}");
+    assert_eq!(shown["rolls_back"][0]["changes"][0]["key"], "network.lan.ipaddr", "{shown}");
     sandbox.ok(&["confirm"]);
     assert!(!told(&["set", "--commit", "network.lan.mtu=1302"]).contains("warning"));
 }
