@@ -73,36 +73,66 @@ pub unsafe extern "C" fn cms_snapshot_get(
         // SAFETY: not NULL, C1.
         let open = unsafe { &*snapshot };
         // SAFETY: not NULL, C2.
-        let found = open.0.peek_hot(unsafe { key_text(key) });
-        if let Hot::Found(string) = found {
-            // SAFETY: not NULL, C5.
-            unsafe { value.write(cms_bytes::of(string)) };
-            return cms_status::CMS_OK;
-        }
-        // SAFETY: C1, C2, C5.
-        return unsafe { get_from_index(snapshot, key, value, found == Hot::Absent) };
+        return match open.0.peek_hot(unsafe { key_text(key) }) {
+            Hot::Found(string) => {
+                // SAFETY: not NULL, C5.
+                unsafe { value.write(cms_bytes::of(string)) };
+                cms_status::CMS_OK
+            }
+            // SAFETY: C1, C2, C5; the same for the next.
+            Hot::Absent => unsafe { get_and_enter(snapshot, key, value) },
+            // SAFETY: see above.
+            Hot::Skipped => unsafe { get_from_index(snapshot, key, value) },
+        };
     }
     // SAFETY: C1, C2, C5.
     unsafe { get_guarded(snapshot, key, value) }
 }
 
-/// As `cms_snapshot_get`, where the key was not found in the table of found keys: `enter` says whether to add it.
+/// As `cms_snapshot_get`, where the key is not in its first place of the table of found keys: see `get_and_enter` of
+/// `cms_get`.
 ///
 /// # Safety
 ///
 /// As for `cms_snapshot_get`; nothing is NULL.
 #[cfg_attr(cms_speed, optimize(speed))]
 #[inline(never)]
-unsafe fn get_from_index(
+unsafe extern "C" fn get_and_enter(
     snapshot: *const cms_snapshot,
     key: *const c_char,
     value: *mut cms_bytes,
-    enter: bool,
 ) -> cms_status {
     // SAFETY: not NULL, C1.
     let open = unsafe { &*snapshot };
     // SAFETY: not NULL, C2.
-    match open.0.peek_text(unsafe { key_text(key) }, enter) {
+    match open.0.peek_next(unsafe { key_text(key) }) {
+        Answer::Found(string) => {
+            // SAFETY: not NULL, C5.
+            unsafe { value.write(cms_bytes::of(string)) };
+            cms_status::CMS_OK
+        }
+        Answer::Missing(key) => missed(key),
+        // SAFETY: C1, C2, C5.
+        Answer::Unknown => unsafe { get_guarded(snapshot, key, value) },
+    }
+}
+
+/// As `cms_snapshot_get`, without the table of found keys.
+///
+/// # Safety
+///
+/// As for `cms_snapshot_get`; nothing is NULL.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(never)]
+unsafe extern "C" fn get_from_index(
+    snapshot: *const cms_snapshot,
+    key: *const c_char,
+    value: *mut cms_bytes,
+) -> cms_status {
+    // SAFETY: not NULL, C1.
+    let open = unsafe { &*snapshot };
+    // SAFETY: not NULL, C2.
+    match open.0.peek_text(unsafe { key_text(key) }) {
         Answer::Found(string) => {
             // SAFETY: not NULL, C5.
             unsafe { value.write(cms_bytes::of(string)) };
@@ -118,7 +148,7 @@ unsafe fn get_from_index(
 /// stack.
 #[cold]
 #[inline(never)]
-pub unsafe fn get_guarded(
+pub unsafe extern "C" fn get_guarded(
     snapshot: *const cms_snapshot,
     key: *const c_char,
     value: *mut cms_bytes,

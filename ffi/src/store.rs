@@ -39,37 +39,66 @@ pub unsafe extern "C" fn cms_get(
         let text = unsafe { key_text(key) };
         // SAFETY: C3, C5.
         let found = open.0.peek_hot(text, |value| unsafe { put_value(value, buffer, size, len) });
-        if let Hot::Found(()) = found {
-            return cms_status::CMS_OK;
-        }
-        // SAFETY: C1, C2, C3, C5.
-        return unsafe { get_from_index(store, key, buffer, size, len, found == Hot::Absent) };
+        return match found {
+            Hot::Found(()) => cms_status::CMS_OK,
+            // SAFETY: C1, C2, C3, C5; the same for the next.
+            Hot::Absent => unsafe { get_and_enter(store, key, buffer, size, len) },
+            // SAFETY: see above.
+            Hot::Skipped => unsafe { get_from_index(store, key, buffer, size, len) },
+        };
     }
     // SAFETY: C1, C2, C3, C5.
     unsafe { get_guarded(store, key, buffer, size, len) }
 }
 
-/// As `cms_get`, where the key was not found in the table of found keys: `enter` says whether to add it.
+/// As `cms_get`, where the key is not in its first place of the table of found keys. It is called as C functions are, and
+/// so by a jump, for which the fast path needs no room on the stack.
 ///
 /// # Safety
 ///
 /// As for `cms_get`; `store` and `key` are not NULL, and `buffer` has `size` bytes.
 #[cfg_attr(cms_speed, optimize(speed))]
 #[inline(never)]
-unsafe fn get_from_index(
+unsafe extern "C" fn get_and_enter(
     store: *const cms_store,
     key: *const c_char,
     buffer: *mut c_char,
     size: usize,
     len: *mut usize,
-    enter: bool,
 ) -> cms_status {
     // SAFETY: not NULL, C1.
     let open = unsafe { &*store };
     // SAFETY: not NULL, C2.
     let text = unsafe { key_text(key) };
     // SAFETY: C3, C5.
-    match open.0.peek_text(text, enter, |value| unsafe { put_value(value, buffer, size, len) }) {
+    match open.0.peek_next(text, |value| unsafe { put_value(value, buffer, size, len) }) {
+        Answer::Found(()) => cms_status::CMS_OK,
+        Answer::Missing(key) => missed(key),
+        // SAFETY: C1, C2, C3, C5.
+        Answer::Unknown => unsafe { get_guarded(store, key, buffer, size, len) },
+    }
+}
+
+/// As `cms_get`, without the table of found keys.
+///
+/// # Safety
+///
+/// As for `get_and_enter`.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(never)]
+unsafe extern "C" fn get_from_index(
+    store: *const cms_store,
+    key: *const c_char,
+    buffer: *mut c_char,
+    size: usize,
+    len: *mut usize,
+) -> cms_status {
+    // SAFETY: not NULL, C1.
+    let open = unsafe { &*store };
+    // SAFETY: not NULL, C2.
+    let text = unsafe { key_text(key) };
+    // SAFETY: C3, C5.
+    match open.0.peek_text(text, |value| unsafe { put_value(value, buffer, size, len) }) {
         Answer::Found(()) => cms_status::CMS_OK,
         Answer::Missing(key) => missed(key),
         // SAFETY: C1, C2, C3, C5.
@@ -80,7 +109,7 @@ unsafe fn get_from_index(
 /// The general case of `cms_get`. It is a function of its own, so that the fast path needs no room on the stack.
 #[cold]
 #[inline(never)]
-pub unsafe fn get_guarded(
+pub unsafe extern "C" fn get_guarded(
     store: *const cms_store,
     key: *const c_char,
     buffer: *mut c_char,

@@ -167,20 +167,18 @@ impl Store {
         }
     }
 
-    /// As [`Store::peek`], of a key that ends with a NUL byte and has a string for a value: the second to be tried. With
-    /// `enter` a key that is found will be found by [`Store::peek_hot`].
+    /// As [`Store::peek_hot`], where that has said that the key may be entered: the second read to be tried. A key that
+    /// is found in its map will be found by [`Store::peek_hot`].
     #[inline(always)]
-    pub fn peek_text<'k, R>(
-        &self,
-        key: KeyText<'k>,
-        enter: bool,
-        read: impl FnOnce(&[u8]) -> R,
-    ) -> Answer<'k, R> {
-        self.inner.table.read(|table| match table.look_up_fast(key, None, enter) {
-            Answer::Found(value) => Answer::Found(read(value)),
-            Answer::Missing(key) => Answer::Missing(key),
-            Answer::Unknown => Answer::Unknown,
-        })
+    pub fn peek_next<'k, R>(&self, key: KeyText<'k>, read: impl FnOnce(&[u8]) -> R) -> Answer<'k, R> {
+        self.inner.table.read(|table| table.look_up_next(key, None).map(read))
+    }
+
+    /// As [`Store::peek`], of a key that ends with a NUL byte and has a string for a value: the read to be tried where
+    /// [`Store::peek_hot`] does not use the table of found keys.
+    #[inline(always)]
+    pub fn peek_text<'k, R>(&self, key: KeyText<'k>, read: impl FnOnce(&[u8]) -> R) -> Answer<'k, R> {
+        self.inner.table.read(|table| table.look_up_fast(key, None).map(read))
     }
 
     /// Reports whether a key certainly does not exist: it has three plain parts, and the package is open. This is a

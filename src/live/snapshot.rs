@@ -200,16 +200,28 @@ impl Snapshot {
         inner.table.look_up_hot(key, Some(inner.seq))
     }
 
-    /// As [`Snapshot::peek`], of a key that ends with a NUL byte and has a string for a value: see [`Store::peek_text`].
+    /// As [`Snapshot::peek_hot`], where that has said that the key may be entered: see [`Store::peek_next`].
     #[inline(always)]
     #[must_use]
-    pub fn peek_text<'k>(&self, key: KeyText<'k>, enter: bool) -> Answer<'k, &[u8]> {
+    pub fn peek_next<'k>(&self, key: KeyText<'k>) -> Answer<'k, &[u8]> {
         let inner = &*self.inner;
         // Relaxed: as in `find`.
         if inner.missing.load(Ordering::Relaxed) {
             return Answer::Unknown;
         }
-        inner.table.look_up_fast(key, Some(inner.seq), enter)
+        inner.table.look_up_next(key, Some(inner.seq))
+    }
+
+    /// As [`Snapshot::peek`], of a key that ends with a NUL byte and has a string for a value: see [`Store::peek_text`].
+    #[inline(always)]
+    #[must_use]
+    pub fn peek_text<'k>(&self, key: KeyText<'k>) -> Answer<'k, &[u8]> {
+        let inner = &*self.inner;
+        // Relaxed: as in `find`.
+        if inner.missing.load(Ordering::Relaxed) {
+            return Answer::Unknown;
+        }
+        inner.table.look_up_fast(key, Some(inner.seq))
     }
 
     /// As [`Snapshot::peek_text`], of up to [`Snapshot::BATCH`] keys at once, so that their memory accesses overlap; a
@@ -237,7 +249,7 @@ impl Snapshot {
         }
         found.iter().flatten().zip(values).all(|((map, key), value)| {
             match map.fast(key, seq) {
-                Answer::Found(found) => *value = Some(found.value),
+                Answer::Found(found) => *value = Some(found),
                 Answer::Missing(_) => *value = None,
                 Answer::Unknown => return false,
             }

@@ -75,12 +75,6 @@ impl Drop for Pin<'_> {
     }
 }
 
-/// A pin of either kind, held until it is dropped.
-enum AnyPin<'c> {
-    Slot { _pin: Pin<'c> },
-    Epoch { _pin: epoch::Guard },
-}
-
 impl<T: Send + Sync + 'static> Current<T> {
     pub fn new(value: Arc<T>) -> Self {
         Self::with(value, thread_mark() != 0 && barrier_of_all())
@@ -115,14 +109,8 @@ impl<T: Send + Sync + 'static> Current<T> {
         Pin { slot, outer }
     }
 
-    fn any_pin(&self) -> AnyPin<'_> {
-        match self.slot() {
-            Some(slot) => AnyPin::Slot { _pin: self.pin(slot) },
-            None => AnyPin::Epoch { _pin: epoch::pin() },
-        }
-    }
-
     /// Returns the slot of this thread, which claims one if it has none.
+    #[inline(always)]
     fn slot(&self) -> Option<&Slot> {
         let (mark, slots) = (thread_mark(), self.slots.as_ref()?);
         match slots.of(mark) {
@@ -165,7 +153,17 @@ impl<T: Send + Sync + 'static> Current<T> {
     /// Calls `read` with the value of the moment.
     #[inline(always)]
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        let _pin = self.any_pin();
+        let Some(slot) = self.slot() else { return self.read_without_slot(read) };
+        let _pin = self.pin(slot);
+        let value = self.value.load(Ordering::Acquire);
+        // SAFETY: as in `pinned`.
+        read(unsafe { &*value })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_without_slot<R>(&self, read: impl FnOnce(&T) -> R) -> R {
+        let _guard = epoch::pin();
         let value = self.value.load(Ordering::Acquire);
         // SAFETY: the pointer came from `Arc::into_raw`, and its count is given up only when every epoch
         // pinned before it was replaced has ended; ours was pinned before it was loaded.

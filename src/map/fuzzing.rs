@@ -137,8 +137,8 @@ fn look_up(map: &Map, section: &[u8], option: &[u8], seq: Option<Seq>) {
     if let Some(fast) = scanned.and_then(|key| FastKey::of(key, map.seed())) {
         map.prefetch_fast_bucket(&fast);
         map.prefetch_fast_record(&fast).into_iter().for_each(|record| map.prefetch_section(record));
-        if let Answer::Found(found) = map.fast(&fast, seq) {
-            let _ = found.value.iter().filter(|byte| **byte == 0).count();
+        if let Answer::Found(value) = map.fast(&fast, seq) {
+            let _ = value.iter().filter(|byte| **byte == 0).count();
         }
     }
     if let Some(placed) = map.place(&path) {

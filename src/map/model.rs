@@ -156,7 +156,7 @@ impl Shared {
         let scanned = ScannedKey::of(text.as_c_str().into()).expect("short");
         let fast = FastKey::of(scanned, self.map.seed()).expect("a key");
         match self.map.fast(&fast, seq) {
-            Answer::Found(found) => String::from_utf8_lossy(found.value).parse().expect("a number"),
+            Answer::Found(value) => String::from_utf8_lossy(value).parse().expect("a number"),
             Answer::Missing(_) => 0,
             Answer::Unknown => self.get_slowly(key, seq),
         }

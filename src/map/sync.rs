@@ -1,7 +1,7 @@
 //! The primitives of `current` and `hot_entry`; the models substitute others of the same names.
 
 pub(super) use crossbeam_epoch as epoch;
-pub(super) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+pub(super) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering, fence};
 pub(super) use std::sync::{Arc, Mutex};
 
 #[cfg(target_has_atomic = "64")]

@@ -160,35 +160,57 @@ impl Table {
     /// Looks a key up in the table of found keys: its newest value, or the one the commit `seq` left.
     #[inline(always)]
     pub fn look_up_hot(&self, key: KeyText<'_>, seq: Option<Seq>) -> Hot<&[u8]> {
-        self.hot.find(key, seq)
+        self.hot.find_first(key, seq)
     }
 
     /// As [`Table::look_up`], in the fast way, see [`crate::map::read::fast`]: the newest value, or the one the commit
-    /// `seq` left. With `enter` a key that is found is added to the table of found keys.
+    /// `seq` left.
+    #[inline(always)]
+    pub fn look_up_fast<'k>(&self, key: KeyText<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
+        match self.fast_key(key, seq) {
+            Some((map, _, fast)) => map.fast(&fast, seq),
+            None => Answer::Unknown,
+        }
+    }
+
+    /// As [`Table::look_up_fast`], where [`Table::look_up_hot`] has said that the key may be entered: so it looks into the
+    /// rest of the table of found keys, then into the index, and adds a key that it finds there.
+    #[inline(always)]
+    pub fn look_up_next<'k>(&self, key: KeyText<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
+        match self.hot.find(key, seq) {
+            Some(value) => Answer::Found(value),
+            None => self.look_up_and_enter(key, seq),
+        }
+    }
+
     #[cfg_attr(cms_speed, optimize(speed))]
     #[inline(never)]
-    pub fn look_up_fast<'k>(&self, key: KeyText<'k>, seq: Option<Seq>, enter: bool) -> Answer<'k, &[u8]> {
-        let Some(scanned) = ScannedKey::of(key) else { return Answer::Unknown };
-        let Some(fast) = FastKey::of(scanned, self.seed) else { return Answer::Unknown };
-        let Some(map) = self.find_fast(&fast) else { return Answer::Unknown };
+    fn look_up_and_enter<'k>(&self, key: KeyText<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
+        let Some((map, scanned, fast)) = self.fast_key(key, seq) else { return Answer::Unknown };
+        map.fast_place(&fast, seq).map(|found| {
+            if let Some(words) = scanned.words() {
+                let mapped = || self.entries().map(|entry| entry.map.region.len()).sum();
+                self.hot.enter(&words, map, &found, mapped);
+            }
+            found.value
+        })
+    }
+
+    /// Takes a key apart, and finds the map that has its newest value, or the one the commit `seq` left.
+    #[inline(always)]
+    fn fast_key<'k>(
+        &self,
+        key: KeyText<'k>,
+        seq: Option<Seq>,
+    ) -> Option<(&Map, ScannedKey<'k>, FastKey<'k>)> {
+        let scanned = ScannedKey::of(key)?;
+        let fast = FastKey::of(scanned, self.seed)?;
+        let map = self.find_fast(&fast)?;
         let is_usable = match seq {
             None => !map.is_retired(),
             Some(seq) => map.is_complete(seq),
         };
-        if !is_usable {
-            return Answer::Unknown;
-        }
-        match map.fast(&fast, seq) {
-            Answer::Found(found) => {
-                if enter && let Some(words) = scanned.words() {
-                    let mapped = || self.entries().map(|entry| entry.map.region.len()).sum();
-                    self.hot.enter(&words, map, &found, mapped);
-                }
-                Answer::Found(found.value)
-            }
-            Answer::Missing(key) => Answer::Missing(key),
-            Answer::Unknown => Answer::Unknown,
-        }
+        if is_usable { Some((map, scanned, fast)) } else { None }
     }
 
     /// Returns how many bytes the table of found keys takes.

@@ -46,7 +46,7 @@ pub fn found<'m>(map: &'m Map, key: &str) -> FoundValue<'m> {
     let text = std::ffi::CString::new(key).expect("no NUL byte");
     let key =
         ScannedKey::of(text.as_c_str().into()).and_then(|key| FastKey::of(key, map.seed)).expect("plain");
-    match map.fast(&key, None) {
+    match map.fast_place(&key, None) {
         Answer::Found(found) => found,
         other => panic!("{other:?}"),
     }
@@ -65,7 +65,7 @@ fn fast(map: &Map, key: &str, seq: Option<Seq>) -> Found {
     let scanned = ScannedKey::of(text.as_c_str().into());
     let answer = scanned.and_then(|key| FastKey::of(key, map.seed)).map(|key| map.fast(&key, seq));
     match answer.unwrap_or(Answer::Unknown) {
-        Answer::Found(found) => Found::Value(found.value.to_vec()),
+        Answer::Found(value) => Found::Value(value.to_vec()),
         Answer::Missing(missing) => {
             assert_eq!(missing, key.as_bytes());
             Found::Missing

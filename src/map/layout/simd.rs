@@ -60,7 +60,7 @@ mod sse2 {
 #[cfg(all(target_arch = "x86_64", not(miri), not(all(test, loom))))]
 pub(crate) mod vector {
     use std::arch::asm;
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
+    use std::arch::x86_64::{__m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
 
     /// Sixteen bytes.
     pub(crate) type Bytes = __m128i;
@@ -78,6 +78,37 @@ pub(crate) mod vector {
             asm!("movdqu {}, [{}]", out(xmm_reg) bytes, in(reg) start, options(nostack, preserves_flags, readonly));
         }
         bytes
+    }
+
+    /// Loads eight bytes from each of two addresses. The compiler cannot take them from registers that hold the same bytes
+    /// already, and so needs none for that.
+    ///
+    /// # Safety
+    ///
+    /// All of them can be read.
+    #[inline(always)]
+    pub(crate) unsafe fn load_two(first: *const u8, second: *const u8) -> Bytes {
+        let bytes;
+        // SAFETY: the caller's promise; the instructions read memory, and change one register.
+        unsafe {
+            asm!("movq {bytes}, qword ptr [{first}]", "movhps {bytes}, qword ptr [{second}]", bytes = out(xmm_reg) bytes,
+                first = in(reg) first, second = in(reg) second, options(nostack, preserves_flags, readonly));
+        }
+        bytes
+    }
+
+    /// Returns 0 if all bytes are the same.
+    #[inline(always)]
+    pub(crate) fn differs(one: [Bytes; 2], other: [Bytes; 2]) -> u64 {
+        // SAFETY: every x86-64 processor has SSE2.
+        u64::from(unsafe { mask_of_both(one, other) } ^ 0xffff)
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    fn mask_of_both(one: [Bytes; 2], other: [Bytes; 2]) -> u32 {
+        let (first, second) = (_mm_cmpeq_epi8(one[0], other[0]), _mm_cmpeq_epi8(one[1], other[1]));
+        _mm_movemask_epi8(_mm_and_si128(first, second)).cast_unsigned()
     }
 
     /// Returns a bit for each byte, set if it equals `wanted`.

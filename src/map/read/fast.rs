@@ -15,7 +15,7 @@
 //!   block than those of `lookup` (L2).
 //!
 //! The words of a name of `len` bytes that starts at `start`, where `m` is the smaller of `len` and 8, end at
-//! `start + m` and at `start + len`.
+//! `start + m` and at `start + len`; if `start + m` is below 8, both are the first eight bytes of the key.
 //!
 //! - F1. A section's name starts 26 bytes behind the start of its block, so both words are inside the block. Where the
 //!   key has no eight bytes before `start + m`, the first eight bytes of the key are taken, and the word of the map
@@ -27,12 +27,11 @@
 
 use std::sync::atomic::Ordering;
 
-use super::fast_key::{FastKey, word};
+use super::fast_key::{FastKey, KeyText, ScannedKey, word};
 use super::lookup::{FoundValue, Probe};
 use super::map::Map;
 use crate::map::layout::format::{
-    At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
-    WIDE,
+    At, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ, WIDE,
 };
 use crate::map::layout::index::tag;
 
@@ -48,14 +47,27 @@ pub enum Answer<'k, T> {
     Unknown,
 }
 
+impl<'k, T> Answer<'k, T> {
+    /// Makes something of the value.
+    #[inline(always)]
+    pub fn map<R>(self, read: impl FnOnce(T) -> R) -> Answer<'k, R> {
+        match self {
+            Self::Found(value) => Answer::Found(read(value)),
+            Self::Missing(key) => Answer::Missing(key),
+            Self::Unknown => Answer::Unknown,
+        }
+    }
+}
+
 /// Where the words are that a name of one to sixteen bytes is compared by.
+#[derive(Debug)]
 struct Words {
     /// Their offsets in the key.
     in_key: [usize; 2],
     /// Their offsets from the start of the name, which may be negative.
     in_name: [isize; 2],
-    /// The bits of both that belong to the name.
-    mask: u64,
+    /// By how many bits both are shifted so that only those of the name are left: to the left, then to the right.
+    shifts: [u32; 2],
 }
 
 impl Words {
@@ -63,45 +75,72 @@ impl Words {
     #[inline(always)]
     fn of(start: usize, len: usize) -> Self {
         let short = len.min(8);
-        let first = (start + short).max(8) - 8;
-        let last = (start + len).max(8) - 8;
-        let before = start.wrapping_sub(first);
-        let mask = (u64::MAX >> ((64 - 8 * short) & 63)) << ((8 * before) & 63);
-        let in_name = [first.wrapping_sub(start).cast_signed(), last.wrapping_sub(start).cast_signed()];
-        Self { in_key: [first, last], in_name, mask }
+        // Nearly always. The words end where the name does, and where its first eight bytes do.
+        if start + short >= 8 {
+            let (first, last) = (start + short - 8, start + len - 8);
+            let in_name = [short.cast_signed() - 8, len.cast_signed() - 8];
+            return Self { in_key: [first, last], in_name, shifts: [0, bits(8 - short)] };
+        }
+        // The first eight bytes of the key: the name is shorter than that, so that both words are the same.
+        let in_name = -start.cast_signed();
+        Self { in_key: [0; 2], in_name: [in_name; 2], shifts: [bits(8 - start - short), bits(8 - short)] }
     }
+}
+
+/// Returns how many bits so many bytes have, at most seven.
+#[inline(always)]
+fn bits(bytes: usize) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 56")]
+    let bits = (bytes * 8) as u32;
+    bits & 63
+}
+
+/// What the first look of the fast way finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First<'m> {
+    /// The value, a string.
+    Value(&'m [u8]),
+    /// The key has no entry.
+    Nothing,
+    /// Another entry may be that of the key.
+    Other,
 }
 
 impl Map {
     /// Looks an option up: its newest value, or the one the commit `seq` left.
     #[inline(always)]
-    pub fn fast<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, FoundValue<'_>> {
-        let bucket = self.index.home(key.hash);
-        let line = self.line(bucket);
-        let tagged = line.tagged(tag(key.hash));
-        if tagged == 0 {
-            // Relaxed: see `Index::find`.
-            return match line.load(OVERFLOW, Ordering::Relaxed) {
-                0 => lacking(key),
-                _ => self.fast_probing(key, seq),
-            };
-        }
-        // Acquire: see `Index::find`.
-        let slot = FIRST_SLOT + tagged.trailing_zeros() as usize;
-        let word = line.load(slot, Ordering::Acquire);
-        match self.fast_hit(At(word), key, seq) {
-            Some((value, made)) => {
-                let slot = self.index.start + bucket as usize * BUCKET + slot * 4;
-                Answer::Found(FoundValue { value, slot, word, made })
-            }
-            None => self.fast_probing(key, seq),
+    pub fn fast<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
+        match self.fast_first(key, seq) {
+            First::Value(value) => Answer::Found(value),
+            First::Nothing => lacking(key),
+            First::Other => self.fast_probing(key.text(), seq),
         }
     }
 
-    /// As [`Map::fast`], wherever the entry is.
+    #[inline(always)]
+    fn fast_first(&self, key: &FastKey<'_>, seq: Option<Seq>) -> First<'_> {
+        let line = self.line(self.index.home(key.hash));
+        let tagged = line.tagged(tag(key.hash));
+        if tagged == 0 {
+            // Relaxed: see `Index::find`.
+            return if line.load(OVERFLOW, Ordering::Relaxed) == 0 { First::Nothing } else { First::Other };
+        }
+        // Acquire: see `Index::find`.
+        let word = line.load(FIRST_SLOT + tagged.trailing_zeros() as usize, Ordering::Acquire);
+        self.fast_hit(At(word), key, seq).map_or(First::Other, First::Value)
+    }
+
+    /// As [`Map::fast`], wherever the entry is. It takes the key apart once more: so its arguments fit into registers.
     #[cfg_attr(cms_speed, optimize(speed))]
     #[inline(never)]
-    fn fast_probing<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, FoundValue<'_>> {
+    fn fast_probing<'k>(&self, text: KeyText<'k>, seq: Option<Seq>) -> Answer<'k, &[u8]> {
+        let key = ScannedKey::of(text).and_then(|key| FastKey::of(key, self.seed));
+        key.map_or(Answer::Unknown, |key| self.fast_place(&key, seq)).map(|found| found.value)
+    }
+
+    /// As [`Map::fast`], with the place of the value.
+    #[inline]
+    pub fn fast_place<'k>(&self, key: &FastKey<'k>, seq: Option<Seq>) -> Answer<'k, FoundValue<'_>> {
         match self.probe(&key.path(), seq) {
             Probe::Value(found) => Answer::Found(found),
             Probe::Special(_) => Answer::Unknown,
@@ -112,13 +151,12 @@ impl Map {
     /// Returns the value of the record at `at`, if it is a string of this key that the commit `seq` left. `None` says
     /// nothing: [`Map::fast_probing`] finds out.
     #[inline(always)]
-    fn fast_hit(&self, at: At, key: &FastKey<'_>, seq: Option<Seq>) -> Option<(&[u8], Seq)> {
-        let (record, len) = (at.offset(), key.bytes.len());
+    fn fast_hit(&self, at: At, key: &FastKey<'_>, seq: Option<Seq>) -> Option<&[u8]> {
+        let (record, len) = (at.offset(), key.len());
         let (section_len, option_len) = (key.second - key.first - 1, len - key.second - 1);
         if record > self.last_start
             || len < 8
-            || section_len.wrapping_sub(1) > 15
-            || option_len.wrapping_sub(1) > 15
+            || section_len.wrapping_sub(1) | option_len.wrapping_sub(1) > 15
         {
             return None;
         }
@@ -146,10 +184,10 @@ impl Map {
             return None;
         }
         // SAFETY: L2 for both blocks, F1, and the section's name is as long as the key's.
-        let differs = unsafe { self.differs(section + S_NAME, key.bytes, key.first + 1, section_len) };
+        let differs = unsafe { self.differs(section + S_NAME, key.bytes(), key.first + 1, section_len) };
         // SAFETY: the same, with F2.
         let differs =
-            differs | unsafe { self.differs(named + N_BYTES, key.bytes, key.second + 1, option_len) };
+            differs | unsafe { self.differs(named + N_BYTES, key.bytes(), key.second + 1, option_len) };
         // SAFETY: the value is inside the region, as was checked above; the same for all of it.
         let [end] = unsafe { self.region.read(value + value_len - 1) };
         if differs | u64::from(end) != 0 {
@@ -161,8 +199,7 @@ impl Map {
             return None;
         }
         // SAFETY: see above.
-        let string = unsafe { self.region.bytes_unchecked(value, value_len - 1) };
-        Some((string, made))
+        Some(unsafe { self.region.bytes_unchecked(value, value_len - 1) })
     }
 
     /// Compares a name of the map, at `name`, with one of a key of eight bytes or more, at `start`. Returns 0 if they
@@ -174,7 +211,7 @@ impl Map {
     /// `OVERREAD` bytes before the end of the region or sooner.
     #[inline(always)]
     unsafe fn differs(&self, name: usize, key: &[u8], start: usize, len: usize) -> u64 {
-        let Words { in_key, in_name, mask } = Words::of(start, len);
+        let Words { in_key, in_name, shifts } = Words::of(start, len);
         // SAFETY: the caller's promise; the same for the next but one.
         let first = u64::from_le_bytes(unsafe { self.region.read(name.wrapping_add_signed(in_name[0])) });
         // SAFETY: the key has eight bytes, and the word ends where the name does, or before; or at the eighth byte.
@@ -182,7 +219,8 @@ impl Map {
         // SAFETY: see above.
         let last = u64::from_le_bytes(unsafe { self.region.read(name.wrapping_add_signed(in_name[1])) });
         // SAFETY: see above.
-        (differs | (last ^ unsafe { word(key, in_key[1]) })) & mask
+        let differs = differs | (last ^ unsafe { word(key, in_key[1]) });
+        differs << shifts[0] >> shifts[1]
     }
 
     /// Asks for the bucket of a key.
@@ -219,7 +257,7 @@ impl Map {
 /// Returns the answer for a key that has no entry.
 #[inline(always)]
 fn lacking<'k, T>(key: &FastKey<'k>) -> Answer<'k, T> {
-    if key.is_valid() { Answer::Missing(key.bytes) } else { Answer::Unknown }
+    if key.is_valid() { Answer::Missing(key.bytes()) } else { Answer::Unknown }
 }
 
 #[cfg(test)]
@@ -233,12 +271,13 @@ mod tests {
                 (3..key_len).flat_map(|start| (1..=(key_len - start).min(16)).map(move |len| (start, len)))
             {
                 let words = Words::of(start, len);
+                let mask = u64::MAX << words.shifts[1] >> words.shifts[0];
                 let mut compared = vec![false; key_len];
                 for (in_key, in_name) in words.in_key.into_iter().zip(words.in_name) {
                     assert_eq!(start.checked_add_signed(in_name), Some(in_key));
                     // F1 and F2: nothing before the block, and at most five bytes behind the name.
                     assert!(in_name >= -8 && in_key + 8 <= (start + len).max(8));
-                    for at in (0..8).filter(|at| words.mask >> (8 * at) & 0xff == 0xff) {
+                    for at in (0..8).filter(|at| mask >> (8 * at) & 0xff == 0xff) {
                         compared[in_key + at] = true;
                     }
                 }
@@ -247,7 +286,7 @@ mod tests {
                     (0..key_len).all(|at| compared[at] == is_part(at)),
                     "{len} bytes at {start}: {compared:?}"
                 );
-                assert!((0..8).all(|at| [0, 0xff].contains(&(words.mask >> (8 * at) & 0xff))));
+                assert!((0..8).all(|at| [0, 0xff].contains(&(mask >> (8 * at) & 0xff))));
             }
         }
     }

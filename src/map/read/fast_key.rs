@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::path::{KeyPath, ShortName};
-use crate::map::hot_entry::{LONGEST, Words as KeyWords};
+use crate::map::hot_entry::{LONGEST, SHORT, Words as KeyWords};
 use crate::map::layout::hash::{Kind, hash};
 use crate::model::digest::u32_at;
 use crate::model::name::is_name;
@@ -52,19 +52,18 @@ impl<'k> From<&'k CStr> for KeyText<'k> {
 /// A key of at most 63 bytes, with a bit for each dot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScannedKey<'k> {
-    bytes: &'k [u8],
+    text: KeyText<'k>,
+    len: usize,
     dots: u64,
 }
 
 /// A plain key of at most 63 bytes, taken apart and hashed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FastKey<'k> {
-    pub(super) bytes: &'k [u8],
+    key: ScannedKey<'k>,
     /// Where the first two dots are.
     pub(super) first: usize,
     pub(super) second: usize,
-    /// A bit for each dot.
-    dots: u64,
     pub(super) hash: u64,
 }
 
@@ -148,104 +147,155 @@ impl<'k> ScannedKey<'k> {
     #[inline(always)]
     pub fn of(text: KeyText<'k>) -> Option<Self> {
         let (len, dots) = scan(text)?;
-        // SAFETY: the string has `len` bytes, and the promise to `KeyText::new` is about all of them.
-        let bytes = unsafe { std::slice::from_raw_parts(text.start.as_ptr().cast_const(), len) };
-        Some(Self { bytes, dots })
+        Some(Self { text, len, dots })
     }
 
-    /// Returns the key as the table of found keys has it; `None` if it is too long for that, or too short.
+    /// Returns the bytes of the key.
     #[inline(always)]
-    pub fn words(&self) -> Option<KeyWords> {
-        let len = self.bytes.len();
-        let words = match len {
-            16..=LONGEST => {
-                // SAFETY: there are 16 bytes or more; the same for the next ones.
-                let a = unsafe { word(self.bytes, 0) };
-                // SAFETY: see above.
-                let b = unsafe { word(self.bytes, 8) };
-                // SAFETY: see above.
-                let c = unsafe { word(self.bytes, len - 16) };
-                // SAFETY: see above.
-                [a, b, c, unsafe { word(self.bytes, len - 8) }]
-            }
-            8..16 => {
-                // SAFETY: there are 8 bytes or more; the same for the next one.
-                let a = unsafe { word(self.bytes, 0) };
-                // SAFETY: see above.
-                [a, 0, 0, unsafe { word(self.bytes, len - 8) }]
-            }
-            4..8 => [short_word(self.bytes), 0, 0, 0],
+    fn bytes(self) -> &'k [u8] {
+        // SAFETY: the string has `len` bytes, and the promise to `KeyText::new` is about all of them.
+        unsafe { std::slice::from_raw_parts(self.text.start.as_ptr().cast_const(), self.len) }
+    }
+
+    /// Returns the key as the table of found keys has it; `None` if it is too short for that.
+    #[inline(always)]
+    pub fn words(self) -> Option<KeyWords> {
+        if let Some(words) = self.usual_words() {
+            return Some(words);
+        }
+        let ends = match self.len {
+            4..8 => [short_word(self.bytes()), 0, 0, 0],
             _ => return None,
         };
-        Some(KeyWords { words, len: u32::try_from(len).ok()? })
+        Some(KeyWords { ends, middle: [0; 4], len: u8::try_from(self.len).ok()? })
+    }
+
+    /// Returns the ends of [`ScannedKey::words`] in two registers, and the length of the key, if that is 8 to 32 bytes.
+    #[cfg(all(target_arch = "x86_64", not(miri), not(all(test, loom))))]
+    #[inline(always)]
+    pub fn ends(self) -> Option<([crate::map::layout::simd::vector::Bytes; 2], u8)> {
+        use crate::map::layout::simd::vector::load_two;
+        let (start, end) = (self.bytes().as_ptr(), self.len);
+        if !(8..=SHORT).contains(&end) {
+            return None;
+        }
+        let at = |offset| start.wrapping_add(offset);
+        // SAFETY: all begin at least 8 bytes before the end, as in `usual_words`.
+        let first = unsafe { load_two(start, at(8.min(end - 8))) };
+        // SAFETY: the same.
+        let last = unsafe { load_two(at(end.max(16) - 16), at(end - 8)) };
+        Some(([first, last], u8::try_from(end).ok()?))
+    }
+
+    /// As [`ScannedKey::words`], for a key of 8 bytes or more; `None` for others. Up to 32 bytes without a branch on the
+    /// length, which the processor could not foresee.
+    #[inline(always)]
+    pub fn usual_words(self) -> Option<KeyWords> {
+        let (bytes, end) = (self.bytes(), self.len);
+        let at = |start| {
+            // SAFETY: `start` is one of those below, all of which are at least 8 bytes before the end.
+            unsafe { word(bytes, start) }
+        };
+        let (ends, middle) = match end {
+            8..=SHORT => ([at(0), at(8.min(end - 8)), at(end.max(16) - 16), at(end - 8)], [0; 4]),
+            33..=LONGEST => {
+                ([at(0), at(8), at(end - 16), at(end - 8)], [at(16), at(24), at(end - 32), at(end - 24)])
+            }
+            _ => return None,
+        };
+        Some(KeyWords { ends, middle, len: u8::try_from(end).ok()? })
     }
 }
 
 impl<'k> FastKey<'k> {
     /// Takes a key apart that has at least two dots; `None` for others.
     #[inline(always)]
-    pub fn of(ScannedKey { bytes, dots }: ScannedKey<'k>, seed: u64) -> Option<Self> {
-        let rest = dots & dots.wrapping_sub(1);
+    pub fn of(key: ScannedKey<'k>, seed: u64) -> Option<Self> {
+        let rest = key.dots & key.dots.wrapping_sub(1);
         if rest == 0 {
             return None;
         }
-        let (first, second) = (dots.trailing_zeros() as usize, rest.trailing_zeros() as usize);
-        Some(Self { bytes, first, second, dots, hash: hash(Kind::Key, seed, bytes) })
+        let (first, second) = (key.dots.trailing_zeros() as usize, rest.trailing_zeros() as usize);
+        Some(Self { key, first, second, hash: hash(Kind::Key, seed, key.bytes()) })
+    }
+
+    /// Returns the key as it came.
+    #[inline(always)]
+    pub fn text(&self) -> KeyText<'k> {
+        self.key.text
+    }
+
+    /// Returns the bytes of the key.
+    #[inline(always)]
+    pub fn bytes(&self) -> &'k [u8] {
+        self.key.bytes()
+    }
+
+    /// Returns how many there are.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.key.len
     }
 
     /// Returns the name of the package as a number; `None` if it is longer than eight bytes, or empty.
     #[inline(always)]
     pub fn short(&self) -> Option<ShortName> {
-        let start = match self.bytes.len() {
+        let start = match self.len() {
             // SAFETY: there are eight bytes.
-            8.. => unsafe { word(self.bytes, 0) },
-            _ => short_word(self.bytes),
+            8.. => unsafe { word(self.bytes(), 0) },
+            _ => short_word(self.bytes()),
         };
         ShortName::of(start, self.first)
     }
 
     /// Returns the name of the package.
     pub fn package(&self) -> &'k [u8] {
-        self.bytes.get(..self.first).unwrap_or_default()
+        self.bytes().get(..self.first).unwrap_or_default()
     }
 
     /// Returns the key as the slow way has it.
     pub fn path(&self) -> KeyPath<'k> {
         KeyPath {
             package: self.package(),
-            section: self.bytes.get(self.first + 1..self.second).unwrap_or_default(),
-            option: self.bytes.get(self.second + 1..).unwrap_or_default(),
+            section: self.bytes().get(self.first + 1..self.second).unwrap_or_default(),
+            option: self.bytes().get(self.second + 1..).unwrap_or_default(),
             short: self.short(),
             hash: self.hash,
         }
     }
 
     /// Reports whether the section and the option could have these names.
-    #[cfg_attr(cms_speed, optimize(speed))]
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn is_valid(&self) -> bool {
-        let (key, len) = (self.bytes, self.bytes.len());
-        let behind_first = self.dots & self.dots.wrapping_sub(1);
-        let has_more = behind_first & behind_first.wrapping_sub(1) != 0;
-        if has_more || self.second == self.first + 1 || self.second + 1 == len {
+        are_names(self.bytes(), self.key.dots)
+    }
+}
+
+/// Reports whether a key has two dots, and a section and an option that could have these names. Its arguments fit into
+/// registers, so that its callers need not write a key to memory.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(never)]
+fn are_names(key: &[u8], dots: u64) -> bool {
+    let (len, behind_first) = (key.len(), dots & dots.wrapping_sub(1));
+    let (first, second) = (dots.trailing_zeros() as usize, behind_first.trailing_zeros() as usize);
+    let has_two = behind_first != 0 && behind_first & behind_first.wrapping_sub(1) == 0;
+    if !has_two || second == first + 1 || second + 1 == len {
+        return false;
+    }
+    if len < 8 {
+        return is_name(&key[first + 1..second]) && is_name(&key[second + 1..]);
+    }
+    let mut at = first + 1;
+    while at < len {
+        let start = at.min(len - 8);
+        // SAFETY: eight bytes from `start` on are inside the key.
+        let bytes = unsafe { word(key, start) };
+        if other_bytes(bytes) >> (8 * (at - start)) != 0 {
             return false;
         }
-        if len < 8 {
-            let path = self.path();
-            return is_name(path.section) && is_name(path.option);
-        }
-        let mut at = self.first + 1;
-        while at < len {
-            let start = at.min(len - 8);
-            // SAFETY: eight bytes from `start` on are inside the key.
-            let bytes = unsafe { word(key, start) };
-            if other_bytes(bytes) >> (8 * (at - start)) != 0 {
-                return false;
-            }
-            at += 8;
-        }
-        true
+        at += 8;
     }
+    true
 }
 
 /// Returns the top bit of each of eight bytes that is no letter, digit, `_` or dot. The dots of a key were counted.

@@ -1,7 +1,7 @@
 //! `hot_entry` as it is.
 
 pub(super) mod sync {
-    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+    pub use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 }
 
 #[path = "../../hot_entry.rs"]

@@ -1,7 +1,7 @@
 //! `hot_entry` without its fences.
 
 pub(super) mod sync {
-    pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    pub use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
     pub fn fence(_: Ordering) {}
 }
