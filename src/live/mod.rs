@@ -159,8 +159,12 @@ impl Store {
     #[inline(always)]
     pub fn peek_hot<R>(&self, key: KeyText<'_>, read: impl FnOnce(&[u8]) -> R) -> Hot<R> {
         // A thread without a slot does not fill the table either: it could not use it.
-        let Some(table) = self.inner.table.pinned() else { return Hot::Skipped };
-        match table.value.look_up_hot(key, None) {
+        let Some(slot) = self.inner.table.own_slot() else { return Hot::Skipped };
+        if slot.skips() {
+            return Hot::Skipped;
+        }
+        let table = slot.pinned();
+        match table.value.look_up_hot(key, None, Some(table.skips())) {
             Hot::Found(value) => Hot::Found(read(value)),
             Hot::Absent => Hot::Absent,
             Hot::Skipped => Hot::Skipped,
@@ -171,14 +175,17 @@ impl Store {
     /// is found in its map will be found by [`Store::peek_hot`].
     #[inline(always)]
     pub fn peek_next<'k, R>(&self, key: KeyText<'k>, read: impl FnOnce(&[u8]) -> R) -> Answer<'k, R> {
-        self.inner.table.read(|table| table.look_up_next(key, None).map(read))
+        // The slow way of a thread without a slot does the rest.
+        let Some(table) = self.inner.table.pinned() else { return Answer::Unknown };
+        table.value.look_up_next(key, None).map(read)
     }
 
     /// As [`Store::peek`], of a key that ends with a NUL byte and has a string for a value: the read to be tried where
     /// [`Store::peek_hot`] does not use the table of found keys.
     #[inline(always)]
     pub fn peek_text<'k, R>(&self, key: KeyText<'k>, read: impl FnOnce(&[u8]) -> R) -> Answer<'k, R> {
-        self.inner.table.read(|table| table.look_up_fast(key, None).map(read))
+        let Some(table) = self.inner.table.pinned() else { return Answer::Unknown };
+        table.value.look_up_fast(key, None).map(read)
     }
 
     /// Reports whether a key certainly does not exist: it has three plain parts, and the package is open. This is a

@@ -6,18 +6,23 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::live::Store;
 use crate::live::snapshot::{resolve, value_key};
-use crate::map::{KeyPath, Map, MapValue, ValueLocation};
+use crate::map::{KeyPath, Map, MapValue, PlacedString, ValueLocation};
 
 /// A prepared key: it caches the position of its value. As long as the section has not changed, a read takes two
 /// loads from memory. Each thread prepares its own.
+///
+/// What each read needs comes first, in one cache line.
+#[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Prepared {
     store: Store,
-    key: Box<[u8]>,
-    /// The map that holds the value, and the position.
-    found: Option<(Arc<Map>, ValueLocation)>,
     /// The generation of the map: see `Inner::generation`.
     generation: u32,
+    /// The string, if the value is one whose position can be cached.
+    string: Option<PlacedString>,
+    /// The map that holds the value, and the position.
+    found: Option<(Arc<Map>, ValueLocation)>,
+    key: Box<[u8]>,
     /// The map of a value whose position cannot be cached.
     kept: Option<Arc<Map>>,
 }
@@ -25,7 +30,7 @@ pub struct Prepared {
 impl Prepared {
     pub(crate) fn new(store: Store, key: &[u8]) -> Result<Self> {
         value_key(key)?;
-        Ok(Self { store, key: key.into(), found: None, generation: 0, kept: None })
+        Ok(Self { store, generation: 0, string: None, found: None, key: key.into(), kept: None })
     }
 
     /// Returns the store that it reads.
@@ -58,15 +63,24 @@ impl Prepared {
     #[inline(always)]
     #[must_use]
     pub fn peek(&self) -> Option<MapValue<'_>> {
+        if let Some(string) = &self.string
+            && self.is_of_this_generation()
+            && let Some(string) = string.get()
+        {
+            return Some(MapValue::String(string));
+        }
         let (map, placed) = self.found.as_ref()?;
         if self.is_current() { map.at_place(placed) } else { None }
     }
 
     #[inline(always)]
-    fn is_current(&self) -> bool {
+    fn is_of_this_generation(&self) -> bool {
         // Acquire: pairs with `Inner::replace_maps`.
         self.store.inner.generation.load(Ordering::Acquire) == self.generation
-            && self.found.as_ref().is_some_and(|(map, placed)| map.still(placed))
+    }
+
+    fn is_current(&self) -> bool {
+        self.is_of_this_generation() && self.found.as_ref().is_some_and(|(map, placed)| map.still(placed))
     }
 
     #[cold]
@@ -74,7 +88,7 @@ impl Prepared {
         // Load the generation first: a map found after it is of this generation or a newer one.
         self.generation = self.store.inner.generation.load(Ordering::Acquire);
         let seed = self.store.inner.table.read(|table| table.seed);
-        self.found = None;
+        (self.string, self.found) = (None, None);
         if let Some(path) = KeyPath::split(&self.key, seed) {
             let Some(map) = self.store.inner.map(path.package)? else { return Ok(None) };
             // The table, and with it the seed, may have been replaced.
@@ -83,6 +97,7 @@ impl Prepared {
                 && let Some(placed) = map.place(&path)
             {
                 let (map, placed) = self.found.insert((map, placed));
+                self.string = PlacedString::of(map, placed);
                 return Ok(map.at_place(placed));
             }
         }

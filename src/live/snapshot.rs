@@ -197,7 +197,7 @@ impl Snapshot {
         if inner.missing.load(Ordering::Relaxed) {
             return Hot::Skipped;
         }
-        inner.table.look_up_hot(key, Some(inner.seq))
+        inner.table.look_up_hot(key, Some(inner.seq), None)
     }
 
     /// As [`Snapshot::peek_hot`], where that has said that the key may be entered: see [`Store::peek_next`].

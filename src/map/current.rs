@@ -52,12 +52,50 @@ struct Slot {
     owner: AtomicUsize,
     /// The epoch that is pinned; 0 if none is.
     pinned: AtomicUsize,
+    /// How many of the next reads leave out what the value itself remembers of reads: see [`OwnSlot::skips`].
+    skips: AtomicUsize,
 }
 
 /// The value of the moment, pinned by a slot.
 pub(crate) struct Pinned<'c, T> {
     pub value: &'c T,
     _pin: Pin<'c>,
+}
+
+impl<'c, T> Pinned<'c, T> {
+    /// Returns the word for [`OwnSlot::skips`].
+    #[inline(always)]
+    pub fn skips(&self) -> &'c AtomicUsize {
+        &self._pin.slot.skips
+    }
+}
+
+/// The slot of this thread.
+pub(crate) struct OwnSlot<'c, T> {
+    current: &'c Current<T>,
+    slot: &'c Slot,
+}
+
+impl<'c, T: Send + Sync + 'static> OwnSlot<'c, T> {
+    /// Reports whether [`Pinned::skips`] was set to more than the number of reads since. Relaxed: only this thread uses it.
+    #[inline(always)]
+    pub fn skips(&self) -> bool {
+        let skips = self.slot.skips.load(Ordering::Relaxed);
+        if skips > 0 {
+            self.slot.skips.store(skips - 1, Ordering::Relaxed);
+        }
+        skips > 0
+    }
+
+    /// Returns the value of the moment, pinned.
+    #[inline(always)]
+    pub fn pinned(self) -> Pinned<'c, T> {
+        let pin = self.current.pin(self.slot);
+        let value = self.current.value.load(Ordering::Acquire);
+        // SAFETY: the pointer came from `Arc::into_raw`, and its count is given up only when no slot pins an epoch
+        // before its replacement: see the module documentation.
+        Pinned { value: unsafe { &*value }, _pin: pin }
+    }
 }
 
 /// The pin of a slot.
@@ -90,14 +128,16 @@ impl<T: Send + Sync + 'static> Current<T> {
         }
     }
 
-    /// Returns the value of the moment, pinned, if this thread has a slot already: the cheapest read.
+    /// Returns the slot of this thread, if it has one already: the start of the cheapest read.
+    #[inline(always)]
+    pub fn own_slot(&self) -> Option<OwnSlot<'_, T>> {
+        Some(OwnSlot { current: self, slot: self.slots.as_ref()?.of(thread_mark())? })
+    }
+
+    /// Returns the value of the moment, pinned by a slot; `None` if this thread cannot have one.
     #[inline(always)]
     pub fn pinned(&self) -> Option<Pinned<'_, T>> {
-        let pin = self.pin(self.slots.as_ref()?.of(thread_mark())?);
-        let value = self.value.load(Ordering::Acquire);
-        // SAFETY: the pointer came from `Arc::into_raw`, and its count is given up only when no slot pins an epoch
-        // before its replacement: see the module documentation.
-        Some(Pinned { value: unsafe { &*value }, _pin: pin })
+        Some(OwnSlot { current: self, slot: self.slot()? }.pinned())
     }
 
     #[inline(always)]
@@ -151,19 +191,13 @@ impl<T: Send + Sync + 'static> Current<T> {
     }
 
     /// Calls `read` with the value of the moment.
-    #[inline(always)]
+    #[inline]
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        let Some(slot) = self.slot() else { return self.read_without_slot(read) };
-        let _pin = self.pin(slot);
-        let value = self.value.load(Ordering::Acquire);
-        // SAFETY: as in `pinned`.
-        read(unsafe { &*value })
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn read_without_slot<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        let _guard = epoch::pin();
+        // Held until the end.
+        let (_pin, _guard) = match self.slot() {
+            Some(slot) => (Some(self.pin(slot)), None),
+            None => (None, Some(epoch::pin())),
+        };
         let value = self.value.load(Ordering::Acquire);
         // SAFETY: the pointer came from `Arc::into_raw`, and its count is given up only when every epoch
         // pinned before it was replaced has ended; ours was pinned before it was loaded.

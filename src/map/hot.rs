@@ -32,7 +32,7 @@
 //! [`Table`]: crate::map::table::Table
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use super::hot_entry::{Entry, Place, Rest, Words};
 use super::sync::thread_mark;
@@ -96,16 +96,27 @@ impl Score {
         self.0.load(Ordering::Relaxed) & 0xff
     }
 
-    /// Reports whether this read uses the table.
+    /// Reports whether this read uses the table; `skips` is set to how many of the next ones do not.
     #[inline(always)]
-    fn looks(&self) -> bool {
+    fn looks(&self, skips: Option<&AtomicUsize>) -> bool {
+        self.value() >= Self::LEAST || self.is_sample(skips)
+    }
+
+    #[inline(always)]
+    fn is_sample(&self, skips: Option<&AtomicUsize>) -> bool {
         let now = self.0.load(Ordering::Relaxed);
-        if now & 0xff >= Self::LEAST {
-            return true;
-        }
-        self.0.store(now.wrapping_add(Self::READ), Ordering::Relaxed);
         let reads = now / Self::READ;
-        reads.is_multiple_of(SAMPLE) && (reads < LATE || reads.is_multiple_of(LATER))
+        let every = if reads < LATE { SAMPLE } else { LATER };
+        let before_next = every - 1 - reads % every;
+        match skips {
+            // This one is a sample only if it begins a run of reads.
+            Some(skips) => {
+                skips.store(before_next as usize, Ordering::Relaxed);
+                self.0.store(now.wrapping_add((1 + before_next) * Self::READ), Ordering::Relaxed);
+            }
+            None => self.0.store(now.wrapping_add(Self::READ), Ordering::Relaxed),
+        }
+        before_next == every - 1
     }
 
     /// Returns whether the score is the best one now.
@@ -143,17 +154,21 @@ pub enum Hot<T> {
 }
 
 impl HotKeys {
-    /// Finds a key in its first place: its newest value, or the one the commit `seq` left.
+    /// Finds a key in its first place: its newest value, or the one the commit `seq` left. `skips` is set to how many more
+    /// reads of this thread shall not call this.
     #[inline(always)]
-    pub fn find_first(&self, key: KeyText<'_>, seq: Option<Seq>) -> Hot<&[u8]> {
+    pub fn find_first(&self, key: KeyText<'_>, seq: Option<Seq>, skips: Option<&AtomicUsize>) -> Hot<&[u8]> {
         let Some(lines) = self.table.get() else { return Hot::Absent };
         let is_unsure = lines.is_unsure.load(Ordering::Relaxed);
-        if is_unsure && !lines.score().looks() {
+        if is_unsure && !lines.score().looks(skips) {
             return Hot::Skipped;
         }
         let Some(scanned) = ScannedKey::of(key) else { return Hot::Absent };
-        let Some(words) = scanned.usual_words() else { return Hot::Absent };
-        match lines.first_value(scanned, &words, lines.place(&words), seq) {
+        let value = match scanned.short_words() {
+            Some(words) => lines.short_value(scanned, &words, seq),
+            None => scanned.long_words().and_then(|words| lines.long_value(&words, lines.place(&words), seq)),
+        };
+        match value {
             Some(value) => {
                 if is_unsure {
                     lines.note_hit();
@@ -243,19 +258,13 @@ impl Lines {
         self.value_of(entry, &entry.find(key)?, seq)
     }
 
-    /// The same for a key of any length. The words are used no more than once: so they need no registers.
+    /// The same for its first place. Each word is used only once: so they need no registers.
     #[cfg(all(target_arch = "x86_64", not(miri), not(all(test, loom))))]
     #[inline(always)]
-    fn first_value(
-        &self,
-        key: ScannedKey<'_>,
-        words: &Words,
-        place: usize,
-        seq: Option<Seq>,
-    ) -> Option<&[u8]> {
+    fn short_value(&self, key: ScannedKey<'_>, words: &Words, seq: Option<Seq>) -> Option<&[u8]> {
         use crate::map::layout::simd::vector::{differs, load};
-        let Some((ends, len)) = key.ends() else { return self.long_value(words, place, seq) };
-        let entry = self.entries.get(place)?;
+        let (ends, len) = key.ends()?;
+        let entry = self.entries.get(self.place(words))?;
         let found = entry.find_by(len, |words| {
             // SAFETY: the entry has 32 bytes of words. Other threads may write them meanwhile, which `asm!` may read; the
             // version shows that.
@@ -266,11 +275,11 @@ impl Lines {
         self.value_of(entry, &found, seq)
     }
 
-    /// The same for a key of any length.
+    /// The same for its first place.
     #[cfg(not(all(target_arch = "x86_64", not(miri), not(all(test, loom)))))]
     #[inline(always)]
-    fn first_value(&self, _: ScannedKey<'_>, words: &Words, place: usize, seq: Option<Seq>) -> Option<&[u8]> {
-        self.any_value(words, place, seq)
+    fn short_value(&self, _: ScannedKey<'_>, words: &Words, seq: Option<Seq>) -> Option<&[u8]> {
+        self.value(words, self.place(words), seq)
     }
 
     /// The same for a key of any length.
@@ -433,7 +442,7 @@ mod tests {
 
     /// Finds a key as programs do.
     fn look_up<'t>(hot: &'t HotKeys, key: &CStr, seq: Option<Seq>) -> Hot<&'t [u8]> {
-        match hot.find_first(key.into(), seq) {
+        match hot.find_first(key.into(), seq, None) {
             Hot::Absent => hot.find(key.into(), seq).map_or(Hot::Absent, Hot::Found),
             other => other,
         }
@@ -550,11 +559,25 @@ mod tests {
         (0..below_sure).for_each(|_| lines.note_miss());
         assert!(!is_unsure());
         lines.note_miss();
-        assert!(is_unsure() && lines.score().looks());
+        assert!(is_unsure() && lines.score().looks(None));
         (0..Score::BEST).for_each(|_| lines.note_miss());
         assert_eq!(lines.score().value(), 0);
-        let looked = |reads: u32| (0..reads).filter(|_| lines.score().looks()).count();
+        let looked = |reads: u32| (0..reads).filter(|_| lines.score().looks(None)).count();
         assert_eq!([looked(LATE), looked(LATE), looked(LATE)], [256, 64, 64]);
+        // The same by threads that count themselves what they skip.
+        let skips = AtomicUsize::new(0);
+        let looked_of = |reads: u32| {
+            (0..reads)
+                .filter(|_| match skips.load(Ordering::Relaxed) {
+                    0 => lines.score().looks(Some(&skips)),
+                    more => {
+                        skips.store(more - 1, Ordering::Relaxed);
+                        false
+                    }
+                })
+                .count()
+        };
+        assert_eq!([looked_of(LATE), looked_of(LATE)], [64, 64]);
         (0..Score::LEAST).for_each(|_| lines.note_hit());
         assert!(is_unsure() && looked(100) == 100);
         (0..=Score::BEST - Score::LEAST).for_each(|_| lines.note_hit());

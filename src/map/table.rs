@@ -157,10 +157,11 @@ impl Table {
         }
     }
 
-    /// Looks a key up in the table of found keys: its newest value, or the one the commit `seq` left.
+    /// Looks a key up in the table of found keys: its newest value, or the one the commit `seq` left. `skips` is set to how
+    /// many of the next reads of this thread shall use [`Table::look_up_fast`] at once.
     #[inline(always)]
-    pub fn look_up_hot(&self, key: KeyText<'_>, seq: Option<Seq>) -> Hot<&[u8]> {
-        self.hot.find_first(key, seq)
+    pub fn look_up_hot(&self, key: KeyText<'_>, seq: Option<Seq>, skips: Option<&AtomicUsize>) -> Hot<&[u8]> {
+        self.hot.find_first(key, seq, skips)
     }
 
     /// As [`Table::look_up`], in the fast way, see [`crate::map::read::fast`]: the newest value, or the one the commit

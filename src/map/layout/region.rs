@@ -111,6 +111,11 @@ impl Region {
         Some(unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) })
     }
 
+    /// Returns a pointer to a word that may change, for as long as the region lives; `None` if it is not inside.
+    pub fn word_pointer(&self, offset: usize) -> Option<NonNull<AtomicU32>> {
+        self.word(offset).map(NonNull::from)
+    }
+
     /// Reads a word that may change; 0 if it is not inside.
     #[inline]
     pub fn load(&self, offset: usize, ordering: Ordering) -> u32 {

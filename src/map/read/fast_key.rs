@@ -160,7 +160,7 @@ impl<'k> ScannedKey<'k> {
     /// Returns the key as the table of found keys has it; `None` if it is too short for that.
     #[inline(always)]
     pub fn words(self) -> Option<KeyWords> {
-        if let Some(words) = self.usual_words() {
+        if let Some(words) = self.short_words().or_else(|| self.long_words()) {
             return Some(words);
         }
         let ends = match self.len {
@@ -180,30 +180,52 @@ impl<'k> ScannedKey<'k> {
             return None;
         }
         let at = |offset| start.wrapping_add(offset);
-        // SAFETY: all begin at least 8 bytes before the end, as in `usual_words`.
+        // SAFETY: all begin at least 8 bytes before the end, as in `short_words`.
         let first = unsafe { load_two(start, at(8.min(end - 8))) };
         // SAFETY: the same.
         let last = unsafe { load_two(at(end.max(16) - 16), at(end - 8)) };
         Some(([first, last], u8::try_from(end).ok()?))
     }
 
-    /// As [`ScannedKey::words`], for a key of 8 bytes or more; `None` for others. Up to 32 bytes without a branch on the
-    /// length, which the processor could not foresee.
+    /// As [`ScannedKey::words`], for a key of 8 to 32 bytes; `None` for others. Without a branch on the length, which the
+    /// processor could not foresee.
     #[inline(always)]
-    pub fn usual_words(self) -> Option<KeyWords> {
-        let (bytes, end) = (self.bytes(), self.len);
-        let at = |start| {
-            // SAFETY: `start` is one of those below, all of which are at least 8 bytes before the end.
-            unsafe { word(bytes, start) }
-        };
-        let (ends, middle) = match end {
-            8..=SHORT => ([at(0), at(8.min(end - 8)), at(end.max(16) - 16), at(end - 8)], [0; 4]),
-            33..=LONGEST => {
-                ([at(0), at(8), at(end - 16), at(end - 8)], [at(16), at(24), at(end - 32), at(end - 24)])
-            }
-            _ => return None,
-        };
+    pub fn short_words(self) -> Option<KeyWords> {
+        let end = self.len;
+        if !(8..=SHORT).contains(&end) {
+            return None;
+        }
+        // SAFETY: all are at least 8 bytes before the end.
+        let ends = unsafe { self.words_at([0, 8.min(end - 8), end.max(16) - 16, end - 8]) };
+        Some(KeyWords { ends, middle: [0; 4], len: u8::try_from(end).ok()? })
+    }
+
+    /// As [`ScannedKey::words`], for a key of more than 32 bytes; `None` for others.
+    #[inline(always)]
+    pub fn long_words(self) -> Option<KeyWords> {
+        let end = self.len;
+        if end <= SHORT || end > LONGEST {
+            return None;
+        }
+        // SAFETY: all are at least 8 bytes before the end; the same for the next ones.
+        let ends = unsafe { self.words_at([0, 8, end - 16, end - 8]) };
+        // SAFETY: see above.
+        let middle = unsafe { self.words_at([16, 24, end - 32, end - 24]) };
         Some(KeyWords { ends, middle, len: u8::try_from(end).ok()? })
+    }
+
+    /// Reads four words of the key.
+    ///
+    /// # Safety
+    ///
+    /// All are inside the key.
+    #[inline(always)]
+    unsafe fn words_at(self, [a, b, c, d]: [usize; 4]) -> [u64; 4] {
+        let at = |start| {
+            // SAFETY: the caller's promise.
+            unsafe { word(self.bytes(), start) }
+        };
+        [at(a), at(b), at(c), at(d)]
     }
 }
 

@@ -269,3 +269,15 @@ pub(crate) struct ValueLocation {
     len: usize,
     list: bool,
 }
+
+impl ValueLocation {
+    /// Returns the offset of the slot, and the word that it held.
+    pub fn slot_and_word(&self) -> (usize, u32) {
+        (self.slot, self.word)
+    }
+
+    /// Returns the value, if it is a string.
+    pub fn string_in<'m>(&self, map: &'m Map) -> Option<&'m [u8]> {
+        if self.list { None } else { map.region.bytes(self.start, self.len) }
+    }
+}

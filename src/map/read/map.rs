@@ -54,16 +54,25 @@ impl Map {
     #[inline]
     pub fn retired(&self) -> Option<Seq> {
         // Acquire: pairs with `retire`, so that the sequence is there as well.
-        match self.region.load(W_RETIRED, Ordering::Acquire) {
+        match self.header_word(W_RETIRED, Ordering::Acquire) {
             0 => None,
-            _ => Some(Seq(self.region.load(W_RETIRED_SEQ, Ordering::Relaxed))),
+            _ => Some(Seq(self.header_word(W_RETIRED_SEQ, Ordering::Relaxed))),
         }
     }
 
     /// Reports whether the map was retired.
     #[inline(always)]
     pub fn is_retired(&self) -> bool {
-        self.region.load(W_RETIRED, Ordering::Acquire) != 0
+        self.header_word(W_RETIRED, Ordering::Acquire) != 0
+    }
+
+    /// Reads a word of the header.
+    #[inline(always)]
+    fn header_word(&self, offset: usize, ordering: Ordering) -> u32 {
+        // SAFETY: `Header::read` has found the whole header inside the region, and its first line of words that may change
+        // begins with this one.
+        let line = unsafe { self.region.line_unchecked(W_RETIRED) };
+        line.load((offset - W_RETIRED) / 4, ordering)
     }
 
     /// Reports whether the map has the state that the commit `seq` left: it was made no later, and has all commits up to

@@ -10,4 +10,5 @@ pub(super) mod find;
 pub(super) mod lookup;
 pub(super) mod map;
 pub(super) mod path;
+pub(super) mod placed;
 pub(super) mod view;
