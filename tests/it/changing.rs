@@ -411,3 +411,64 @@ fn a_package_is_deleted_at_once_and_an_undo_brings_it_back() {
     sandbox.fails(1, &["uci", "-c", sandbox.path("config").to_str().expect("UTF-8"), "delete", "network"]);
     assert_eq!(sandbox.read("network"), NETWORK);
 }
+
+#[test]
+fn m21_an_import_replaces_a_text_that_cannot_be_read_and_the_history_keeps_it() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["set", "--commit", "network.lan.mtu=1"]);
+    let broken = "config interface 'lan'\n\toption mtu 'open\n";
+    sandbox.write("network", broken);
+    let why =
+        refused(&sandbox, 3, &["import", "--merge", "network"], "config interface 'lan'\n\toption mtu '2'\n");
+    assert!(why.contains("config/network:2:"), "{why}");
+    printed(&sandbox.fed(&["import", "network"], "config interface 'lan'\n\toption mtu '2'\n"));
+    assert_eq!(sandbox.read("network"), "config interface 'lan'\n\toption mtu '2'\n");
+    let kept = sandbox.ok(&["history", "--json"]);
+    assert!(kept.contains("file-edit"), "{kept}");
+}
+
+#[test]
+fn m24_an_import_says_what_becomes_of_staged_changes() {
+    let sandbox = Sandbox::new();
+    let text = NETWORK.replace("10.0.0.1", "10.0.0.2");
+    let wanted = format!("package network\n{text}");
+    sandbox.ok(&["set", "network.lan.mtu=1"]);
+    let output = sandbox.fed(&["apply", "-"], &wanted);
+    assert_eq!(said(&output), "cms: changes of network stay staged; see 'cms changes network'\n");
+    assert_eq!(sandbox.ok(&["changes"]), "network.lan.mtu='1'\n");
+    let output = sandbox.fed(&["import", "network"], NETWORK);
+    assert_eq!(
+        said(&output),
+        "cms: what was staged for network is set aside, in .network.replaced of the save directory\n"
+    );
+    assert_eq!(sandbox.ok(&["changes"]), "");
+    assert!(sandbox.path("save").join(".network.replaced").exists());
+}
+
+#[test]
+fn m21_layouts_of_all_kinds_are_kept() {
+    let sandbox = Sandbox::new();
+    for text in [
+        "config a 'x'\r\n\toption o '1'\r\n\tlist l 'a' # one\r\n",
+        "config a x; option o 1; list l a # all in one line",
+        "  config  a  \"x\" # head\n  option o 1\n  list l  'a'\n# end",
+        "config a 'x'\n\toption o '1\n2'\n\tlist l 'it'\\''s'\n",
+        "\u{feff}config a 'x'\n\toption o '1'\n\tlist l 'a'\n",
+    ] {
+        sandbox.write("layout", text);
+        let json = sandbox.ok(&["export", "--json", "layout"]);
+        printed(&sandbox.fed(&["import"], &json));
+        assert_eq!(sandbox.read("layout"), text);
+        let more = json.replace("\".type\":\"a\"", "\".type\":\"a\",\"new\":\"n\"");
+        printed(&sandbox.fed(&["import"], &more));
+        let wanted: Json = serde_json::from_str(&more).expect("JSON");
+        let now: Json = serde_json::from_str(&sandbox.ok(&["export", "--json", "layout"])).expect("JSON");
+        assert_eq!(now, wanted, "{text}");
+        for comment in ["# one", "# all in one line", "# head", "# end"]
+            .iter()
+            .filter(|comment| text.contains(**comment))
+        {
+            assert!(sandbox.read("layout").contains(comment), "{comment}: {}", sandbox.read("layout"));
+        }
+    }
+}

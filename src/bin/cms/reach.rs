@@ -44,6 +44,12 @@ impl Step {
         self.is_new() || !self.changes.is_empty()
     }
 
+    /// Reports whether changes are staged for a package that is changed.
+    fn has_staged(&self, context: &Context) -> bool {
+        let place = context.store.packages().find(self.name.as_bytes());
+        self.is_change() && place.is_ok_and(|place| context.store.staging().may_be_staged(&place))
+    }
+
     pub fn is_new(&self) -> bool {
         self.before.is_none()
     }
@@ -141,6 +147,8 @@ pub fn commit(
             Exchange::new(step.name.as_bytes(), before, after).sets_aside(sets_aside)
         };
         let exchanges: Vec<Exchange> = steps.iter().filter(|step| step.is_change()).map(exchange).collect();
+        let staged: Vec<String> =
+            steps.iter().filter(|step| step.has_staged(context)).map(|step| step.name.clone()).collect();
         match context.store.exchange(&exchanges, &CommitOptions::new()) {
             Err(Error::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
             done => {
@@ -153,6 +161,12 @@ pub fn commit(
                         step.name,
                         step.changes.len()
                     ));
+                }
+                for name in staged {
+                    context.note(&match sets_aside {
+                        true => format!("what was staged for {name} is set aside, in .{name}.replaced of the save directory"),
+                        false => format!("changes of {name} stay staged; see 'cms changes {name}'"),
+                    });
                 }
                 return Ok((steps, revision));
             }
