@@ -73,7 +73,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 /// Reads a point in time: `10 min ago`, `2026-11-21`, `2026-11-21T08:02`, `2026-11-21 08:02:22.5`, all of them in
-/// UTC, or `now`. Returns microseconds since 1970.
+/// UTC if no offset (`+01:00`) follows, or `now`. Returns microseconds since 1970.
 #[must_use]
 pub fn parse(text: &str, now: u64) -> Option<u64> {
     let text = text.trim();
@@ -84,7 +84,7 @@ pub fn parse(text: &str, now: u64) -> Option<u64> {
         let micros = u64::try_from(parse_span(span.trim())?.as_micros()).ok()?;
         return now.checked_sub(micros);
     }
-    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (text, ahead) = without_offset(text.strip_suffix('Z').unwrap_or(text))?;
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
     let mut parts = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
     let days = days(parts.next()??, parts.next()??, parts.next()??)?;
@@ -99,7 +99,20 @@ pub fn parse(text: &str, now: u64) -> Option<u64> {
         _ => return None,
     };
     let fits = hour < 24 && minute < 60 && second < 61;
-    fits.then_some((days * DAY + hour * 3600 + minute * 60 + second) * 1_000_000 + micros)
+    let local = (days * DAY + hour * 3600 + minute * 60 + second) * 1_000_000 + micros;
+    local.checked_add_signed(-ahead * 60_000_000).filter(|_| fits)
+}
+
+/// Splits `+01:00` from a time: returns the time without it, and by how many minutes it is ahead of UTC.
+fn without_offset(text: &str) -> Option<(&str, i64)> {
+    const DATE: usize = "2026-11-21".len();
+    let behind_date = text.get(DATE..).unwrap_or_default();
+    let Some(at) = behind_date.rfind(['+', '-']) else { return Some((text, 0)) };
+    let (time, offset) = text.split_at(DATE + at);
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let number = |text: &str| text.parse::<i64>().ok().filter(|number| (0..60).contains(number));
+    let minutes = number(hours)? * 60 + number(minutes)?;
+    Some((time, if offset.starts_with('-') { -minutes } else { minutes }))
 }
 
 /// Reads a span of time: a number and a unit, `s`, `min`, `h`, `days` and the like; without a unit, seconds.
@@ -158,6 +171,20 @@ mod tests {
         for day in 0..60_000 {
             let (year, month, date) = date(day);
             assert_eq!(days(year, month, date), Some(day));
+        }
+    }
+
+    #[test]
+    fn a_time_may_have_an_offset() {
+        let utc = parse("2026-11-21T08:02:22", 0);
+        assert!(utc.is_some());
+        for same in ["2026-11-21T09:02:22+01:00", "2026-11-21 02:32:22-05:30", "2026-11-21T08:02:22+00:00"] {
+            assert_eq!(parse(same, 0), utc, "{same}");
+        }
+        for wrong in
+            ["2026-11-21T08:02+1", "2026-11-21T08:02+01:60", "2026-11-21T08:02+:", "2026-11-21T+01:00"]
+        {
+            assert_eq!(parse(wrong, 0), None, "{wrong}");
         }
     }
 

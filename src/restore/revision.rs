@@ -106,7 +106,7 @@ impl History<'_> {
         if let Some(time) = spec.strip_prefix("@{").and_then(|spec| spec.strip_suffix('}')) {
             let time = clock::parse(time, self.core.now()).ok_or(Error::Invalid {
                 what: spec.to_owned(),
-                why: "not a time; expected '10 min ago', '2026-11-21 08:02' (UTC) or 'now'",
+                why: "not a time; expected '10 min ago', '2026-11-21 08:02' or 'now'",
             })?;
             let found = self.each_transaction(|record| {
                 let found = record.time <= time;

@@ -67,6 +67,30 @@ impl History<'_> {
         self.transaction(sequence)
     }
 
+    /// Returns, for each undo and redo in the log, the transaction that it takes back or makes again, and whether it makes
+    /// it again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::each_transaction`].
+    pub fn reversals(&self) -> Result<HashMap<u64, (u64, bool)>> {
+        let mut refers: HashMap<u64, u64> = HashMap::new();
+        self.each_transaction(|record| {
+            if record.kind == Kind::Undo {
+                refers.insert(record.sequence, record.refers);
+            }
+            Ok(ControlFlow::<()>::Continue(()))
+        })?;
+        let root = |sequence: &u64| {
+            let (mut of, mut is_redo) = (*sequence, true);
+            while let Some(next) = refers.get(&of).filter(|next| **next < of) {
+                (of, is_redo) = (*next, !is_redo);
+            }
+            (of, is_redo)
+        };
+        Ok(refers.keys().map(|sequence| (*sequence, root(sequence))).collect())
+    }
+
     /// Finds the undo of a transaction.
     fn undo_of(&self, transaction: u64) -> Result<u64> {
         let mut undone = Undone::default();

@@ -110,6 +110,61 @@ fn m25_times_are_local_and_utc_in_json() {
     assert_eq!((earlier("XYZ-5:30"), earlier("ABC3")), (0, 5));
 }
 
+#[test]
+fn m25_a_time_that_history_prints_names_a_revision_in_every_zone() {
+    let sandbox = with_history();
+    let with_zone = |zone: &str, words: &[&str]| {
+        let output = sandbox.command().env("TZ", zone).args(words).output().expect("runs");
+        assert!(output.status.success(), "{zone} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    // The next second, so that all records are before it.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.9"]);
+    let last = |zone: &str| {
+        let line = with_zone(zone, &["history", "--oneline", "-n", "1"]);
+        line.split(' ').nth(1).expect("a time").to_owned()
+    };
+    for zone in ["UTC0", "XYZ-5:30", "ABC3"] {
+        let time = last(zone);
+        let local = time.get(.."2026-11-28T22:02:15".len()).expect("a time").replace('T', " ");
+        for time in [time.clone(), local] {
+            let at = format!("@{{{time}}}");
+            let then = with_zone(zone, &["get", "--at", &at, "network.lan.ipaddr"]);
+            assert_eq!(then, "10.0.0.3\n", "{zone} {time}: before the last transaction");
+            for since in [&time, &at] {
+                let listed = with_zone(zone, &["history", "--since", since]);
+                assert_eq!(revisions(&listed), [7], "{zone} {since}");
+            }
+        }
+    }
+    let unknown = sandbox.fails(2, &["history", "--since", "1h"]);
+    assert!(
+        unknown.contains("'1h' is no time ('10 min ago', '2026-11-21 08:02') and no revision"),
+        "{unknown}"
+    );
+    assert!(sandbox.fails(2, &["history", "-n", "0"]).contains("not a number of transactions"));
+}
+
+#[test]
+fn m22_history_says_what_is_undone_and_what_is_made_again() {
+    let sandbox = with_history();
+    for words in [&["undo"][..], &["redo"], &["undo", "8"], &["redo"]] {
+        sandbox.ok(&[words, &["-q"]].concat());
+    }
+    let titles = sandbox.ok(&["history", "--oneline", "-n", "4"]);
+    let kinds: Vec<&str> = titles.lines().filter_map(|line| line.split(['(', ')']).nth(1)).collect();
+    assert_eq!(kinds, ["redo 6", "undo 6", "redo 6", "undo 6"]);
+    assert!(sandbox.ok(&["history", "-n", "1"]).contains(" (redo 6)"));
+    // What is undone is printed by value, and a lot of it in part.
+    let said = String::from_utf8(sandbox.run(&["undo"]).stderr).expect("text");
+    assert!(said.contains("    +network.@rule[name=ping].target='DROP'"), "{said}");
+    let many: String = (0..30).map(|number| format!("set network.lan.o{number}=1\n")).collect();
+    sandbox.fed(&["batch"], &many);
+    let said = String::from_utf8(sandbox.run(&["undo"]).stderr).expect("text");
+    assert!(said.ends_with("    and 10 more\n") && said.lines().count() == 22, "{said}");
+}
+
 const RED: &str = "\u{1b}[31m";
 
 /// Runs a command in a terminal.

@@ -23,12 +23,14 @@ impl Point {
     /// Reads a time, or any form of a revision.
     fn parse(context: &Context, text: &str) -> Result<Self, Failure> {
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let inner = text.strip_prefix("@{").and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
         let time =
-            zone::parse(text, clock::micros(SystemTime::now())).filter(|_| !is_number && text != "now");
-        Ok(match time {
-            Some(time) => Self::Time(time),
-            None => Self::Revision(context.store.history().find_revision(text)?),
-        })
+            zone::parse(inner, clock::micros(SystemTime::now())).filter(|_| !is_number && text != "now");
+        let revision = || context.find_revision(text).map(Self::Revision);
+        let unknown = |_| {
+            Failure::Usage(format!("'{text}' is no time ('10 min ago', '2026-11-21 08:02') and no revision"))
+        };
+        time.map(Self::Time).map_or_else(revision, Ok).map_err(unknown)
     }
 }
 

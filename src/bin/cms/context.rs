@@ -23,6 +23,7 @@ use crate::log_file;
 use crate::pager::Out;
 use crate::paint::{Paint, colors_errors, wants_color};
 use crate::records::note_edits;
+use crate::zone;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
 pub const LARGE: u64 = 48 * 1024;
@@ -202,13 +203,23 @@ impl Context {
         Ok(Loaded::of(place, package))
     }
 
+    /// Finds a state by its name; dates are local time.
+    pub fn resolve(&self, spec: &str) -> Result<State, Error> {
+        self.store.history().resolve(&zone::revision(spec))
+    }
+
+    /// Finds a revision by its name; dates are local time.
+    pub fn find_revision(&self, spec: &str) -> Result<u64, Error> {
+        self.store.history().find_revision(&zone::revision(spec))
+    }
+
     /// Takes the state that `--at` names.
     pub fn read_at(&mut self, at: Option<&str>) -> Result<(), Failure> {
         if let Some(spec) = at {
             let is_now = matches!(spec, "now" | "HEAD");
             // The log has to have packages that were deleted by hand.
             note_edits(self);
-            self.at = if is_now { At::Committed } else { At::State(self.store.history().resolve(spec)?) };
+            self.at = if is_now { At::Committed } else { At::State(self.resolve(spec)?) };
         }
         Ok(())
     }

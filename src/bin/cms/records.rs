@@ -129,18 +129,33 @@ pub fn record_json(record: &Record, users: &mut Users) -> Json {
     })
 }
 
+/// Returns what kind of transaction it is, for a title; `None` for a commit. `reversals` is of
+/// [`cms::History::reversals`].
+pub fn kind_text(record: &Record, reversals: Option<&HashMap<u64, (u64, bool)>>) -> Option<String> {
+    let (kind, refers) = match reversals.and_then(|all| all.get(&record.sequence)) {
+        Some((of, true)) => ("redo", *of),
+        Some((of, false)) => ("undo", *of),
+        None => (record.kind.name(), record.refers),
+    };
+    let refers = if refers == 0 { String::new() } else { format!(" {refers}") };
+    (record.kind != Kind::Commit).then(|| format!("({kind}{refers})"))
+}
+
 pub fn record_title(record: &Record, users: &mut Users) -> String {
+    let kind = kind_text(record, None);
+    title_of_kind(record, kind.as_deref(), users)
+}
+
+/// As [`record_title`], with the text for the kind of transaction.
+pub fn title_of_kind(record: &Record, kind: Option<&str>, users: &mut Users) -> String {
     let time = zone::show(record.time);
     let mut title = format!("{} {time} {}", record.sequence, users.name(record.uid));
     if record.source != record.kind.name() {
         title.push_str(&format!(" through {}", shown::text(&record.source)));
     }
-    if record.kind != Kind::Commit {
-        title.push_str(&format!(" ({}", record.kind.name()));
-        if record.refers != 0 {
-            title.push_str(&format!(" {}", record.refers));
-        }
-        title.push(')');
+    if let Some(kind) = kind {
+        title.push(' ');
+        title.push_str(kind);
     }
     if record.guard.is_some() {
         title.push_str(" (to be confirmed)");

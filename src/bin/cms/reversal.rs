@@ -108,13 +108,14 @@ impl Reversal {
         }
         let done = context.store.history().undo(sequence, None)?;
         context.forget();
-        let made = context.store.history().transaction(done)?;
+        let mut made = context.store.history().transaction(done)?;
         if context.json {
             let made = record_json(&made, &mut users);
             let user = users.name(user);
             context.put_json(&json!({"revision": done, "of": of, "user": user, "made": made}))?;
             return Ok(Exit::Ok);
         }
+        context.store.history().section_names().rename(&mut made);
         let title =
             format!("transaction {of} of {} is {}, as transaction {done}", users.name(user), self.done());
         context.note(&format!("{title}\n{}", change_lines(&made).join("\n")));
@@ -135,6 +136,9 @@ impl Reversal {
 
 const INDENT: &str = "    ";
 
+/// How many changes are printed; 'cms history' prints all.
+const MOST: usize = 20;
+
 /// Returns what a transaction changed, a line for each key.
 fn change_lines(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
@@ -150,6 +154,11 @@ fn change_lines(record: &Record) -> Vec<String> {
                 [INDENT, &format!("{}: {}", package.package, message("only comments or layout"))].concat(),
             );
         }
+    }
+    if lines.len() > MOST {
+        let more = lines.len() - MOST;
+        lines.truncate(MOST);
+        lines.push([INDENT, &*message(&format!("and {more} more"))].concat());
     }
     lines
 }

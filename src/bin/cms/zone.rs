@@ -1,5 +1,6 @@
 //! The time zone of the person at the terminal: `TZ`, or that of the system. Times in JSON are UTC.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use cms::clock;
@@ -47,14 +48,24 @@ pub fn show(micros: u64) -> String {
     text + &format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Reads a time as [`clock::parse`] does; a date without a `Z` is local time.
+/// Reads a time as [`clock::parse`] does; a date without a `Z` or an offset is local time.
 pub fn parse(text: &str, now: u64) -> Option<u64> {
     let time = clock::parse(text, now)?;
-    let is_absolute = text.trim() == "now" || text.trim_end().ends_with(['Z', 'o']);
+    let has_offset = text.trim().get("2026-11-21".len()..).is_some_and(|rest| rest.contains(['+', '-']));
+    let is_absolute = has_offset || text.trim() == "now" || text.trim_end().ends_with(['Z', 'o']);
     if is_absolute {
         return Some(time);
     }
     // The offset of the time itself, which differs from that of `time` near a change of the clocks.
     let first = moved(time, -offset(time));
     Some(moved(time, -offset(first)))
+}
+
+/// Returns the name of a revision with its time in UTC, as the library reads it: `@{2026-11-21 09:02}` is local time for
+/// people.
+pub fn revision(spec: &str) -> Cow<'_, str> {
+    let inner = spec.strip_prefix("@{").and_then(|rest| rest.strip_suffix('}'));
+    let is_relative = |text: &&str| text.trim() == "now" || text.trim_end().ends_with("ago");
+    let time = inner.filter(|text| !is_relative(text)).and_then(|text| parse(text, 0));
+    time.map_or(Cow::Borrowed(spec), |time| Cow::Owned(format!("@{{{}}}", clock::show(time))))
 }

@@ -121,7 +121,7 @@ fn revisions(context: &Context, flags: &Flags) -> Result<Vec<u64>, Failure> {
         context.store.history().changes(None, usize::MAX)?.iter().map(|record| record.sequence).collect();
     revisions.reverse();
     let bound = |named: &Option<String>, default: Option<&u64>| match named {
-        Some(spec) => context.store.history().find_revision(spec).map(Some),
+        Some(spec) => context.find_revision(spec).map(Some),
         None => Ok(default.copied()),
     };
     let (good, bad) = (bound(&flags.good, revisions.first())?, bound(&flags.bad, revisions.last())?);

@@ -96,8 +96,7 @@ pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State
     let [a, b, ..] = call.arguments.as_slice() else { return Ok(None) };
     // The name of a state means the state, also where a file of that name is in the current directory.
     let is_file = |argument: &[u8]| {
-        argument.contains(&b'/')
-            || path(argument).is_file() && context.store.history().resolve(&show(argument)).is_err()
+        argument.contains(&b'/') || path(argument).is_file() && context.resolve(&show(argument)).is_err()
     };
     let is_package = |argument: &[u8]| {
         context.store.packages().find(argument).is_ok() && !argument.iter().all(u8::is_ascii_digit)
@@ -106,7 +105,7 @@ pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State
         return Ok(None);
     }
     note_edits(context);
-    Ok(Some((context.store.history().resolve(&show(a))?, context.store.history().resolve(&show(b))?)))
+    Ok(Some((context.resolve(&show(a))?, context.resolve(&show(b))?)))
 }
 
 /// The differences of two texts: `KEY='value'` lines behind their signs, or a unified difference.

@@ -1,5 +1,7 @@
 //! `cms history`: lists transactions.
 
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use cms::log::{Kind, Record, What};
@@ -11,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::near;
 use crate::records::RECORD;
 use crate::records::{
-    Users, change_line, check_log_of_root, check_logged, note_edits, record_json, record_title,
+    Users, change_line, check_log_of_root, check_logged, kind_text, note_edits, record_json, title_of_kind,
 };
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, parsed, switch, text};
@@ -41,7 +43,7 @@ pub const COMMAND: Command<Flags> = Command {
     flags: &[
         parsed("number", "N", "at most N transactions, the newest", |flags: &mut Flags, text| {
             let wrong = |_| Failure::Usage(format!("'{text}' is not a number of transactions"));
-            flags.number = Some(text.parse().map_err(wrong)?);
+            flags.number = Some(text.parse::<NonZeroUsize>().map_err(wrong)?.get());
             Ok(())
         })
         .short('n'),
@@ -82,7 +84,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         flags.grep.as_deref(),
     );
     context.page();
-    let mut list = List { users: Users::default(), is_empty: true, is_baseline: true };
+    let mut list = List { users: Users::default(), is_empty: true, is_baseline: true, reversals: None };
     let records = newest(context, flags, key.as_ref(), &chosen, &mut list)?;
     if context.json {
         let rows = records.iter().map(|record| record_json(record, &mut list.users)).collect();
@@ -186,6 +188,8 @@ struct List {
     is_empty: bool,
     /// Whether no record is of a change.
     is_baseline: bool,
+    /// What each undo and redo is about, once one was found.
+    reversals: Option<HashMap<u64, (u64, bool)>>,
 }
 
 impl List {
@@ -197,11 +201,16 @@ impl List {
         is_of_key: bool,
     ) -> Result<(), Failure> {
         let paint = context.paint;
+        if record.kind == Kind::Undo && self.reversals.is_none() {
+            // A redo is an undo of an undo, which comes later in this order.
+            self.reversals = Some(context.store.history().reversals()?);
+        }
+        let kind = kind_text(record, self.reversals.as_ref());
         if flags.oneline {
-            let line = self.one_line(record);
+            let line = self.one_line(record, kind.as_deref());
             return context.put_line(&paint.title(&line));
         }
-        let title = record_title(record, &mut self.users);
+        let title = title_of_kind(record, kind.as_deref(), &mut self.users);
         context.put_line(&paint.title(&title))?;
         for package in &record.packages {
             if flags.stat && record.kind == Kind::Baseline {
@@ -230,11 +239,12 @@ impl List {
     }
 
     /// The number, the time, the user, and the message, or the first key that was changed.
-    fn one_line(&mut self, record: &Record) -> String {
+    fn one_line(&mut self, record: &Record, kind: Option<&str>) -> String {
         let mut line = format!("{} {} ", record.sequence, zone::show(record.time));
         line.push_str(self.users.name(record.uid));
-        if record.kind != Kind::Commit {
-            line.push_str(&format!(" ({})", record.kind.name()));
+        if let Some(kind) = kind {
+            line.push(' ');
+            line.push_str(kind);
         }
         if !record.message.is_empty() {
             line.push(' ');

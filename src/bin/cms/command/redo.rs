@@ -23,7 +23,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     note_edits(context);
     let named = call.expect(0, 1)?.first();
     let history = context.store.history();
-    let transaction = named.map(|spec| history.find_revision(&show(spec))).transpose()?;
+    let transaction = named.map(|spec| context.find_revision(&show(spec))).transpose()?;
     let undo = history
         .undo_to_redo(transaction, Reversal::by(&call.flags))
         .map_err(|error| Reversal::nothing(context, &call.flags, error))?;

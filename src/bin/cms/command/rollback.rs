@@ -54,7 +54,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
     let state = match spec.contains(&b'/') || call.flags.from_file {
         true => State::Snapshot(Box::new(Archive::read(path(spec))?)),
-        false => context.store.history().resolve(&show(spec))?,
+        false => context.resolve(&show(spec))?,
     };
     context.store.history().check_packages(&packages, &state)?;
     if call.flags.merge {

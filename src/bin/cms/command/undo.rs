@@ -24,7 +24,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let named = call.expect(0, 1)?.first();
     let history = context.store.history();
     let record = match named {
-        Some(spec) => history.transaction(history.find_revision(&show(spec))?)?,
+        Some(spec) => history.transaction(context.find_revision(&show(spec))?)?,
         None => history
             .last_undoable(Reversal::by(&call.flags))
             .map_err(|error| Reversal::nothing(context, &call.flags, error))?,

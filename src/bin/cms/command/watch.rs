@@ -84,8 +84,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    let since =
-        call.flags.since.as_deref().map(|spec| context.store.history().find_revision(spec)).transpose()?;
+    let since = call.flags.since.as_deref().map(|spec| context.find_revision(spec)).transpose()?;
     let (count, timeout) = (call.flags.count, call.flags.timeout);
     let command = call.flags.exec.as_deref();
     if command.is_none() && (call.flags.each_change || call.flags.debounce.is_some()) {
