@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 import cms
-from cms import _ffi
+from cms import _library
 
 PACKAGES, SECTIONS, OPTIONS = 5, 8, 5
 READS = 2000
@@ -72,7 +72,7 @@ def nothing(keys: List[Any]) -> None:
 
 
 def empty(keys: List[Any]) -> None:
-    call = _ffi.untyped("cms_version_number")
+    call = _library.untyped("cms_version_number")
     for _ in keys:
         call()
 

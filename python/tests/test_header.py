@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from cms import Status, _errors, _ffi
+from cms import Status, _errors, _ffi, _library
 
 HEADER = Path(os.environ.get("CMS_HEADER") or Path(__file__).parents[2] / "include" / "cms.h")
 SCALARS = {
@@ -109,7 +109,7 @@ def test_the_callbacks_have_the_result_and_the_arguments_of_the_header(header: s
 
 def test_every_function_is_exported_by_the_library() -> None:
     for name in _ffi.SIGNATURES:
-        assert getattr(_ffi.library(), name)
+        assert getattr(_library.library(), name)
 
 
 def test_every_struct_has_the_members_of_the_header(header: str) -> None:
@@ -144,7 +144,7 @@ def test_every_status_has_its_number_and_an_exception(header: str) -> None:
     assert ours == there
     assert sorted([0, *_errors.BY_STATUS]) == sorted(there.values())
     for name, number in there.items():
-        assert _ffi.library().cms_status_name(number) == f"CMS_{name}".encode()
+        assert _library.library().cms_status_name(number) == f"CMS_{name}".encode()
 
 
 def test_every_constant_has_its_value(header: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 
 import cms
-from cms import _ffi
+from cms import _ffi, _library
 
 
 def python(program: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -71,14 +71,14 @@ def test_a_library_that_is_another_one_is_not_taken(tmp_path: Path) -> None:
     assert "ImportError" in done.stderr
     assert "undefined symbol: cms_version_number" in done.stderr
     with pytest.raises(ImportError, match=r"libcms 9\.2\.1; this package is made for 0\."):
-        _ffi._check_version("/x/libcms.so", 9 << 16 | 2 << 8 | 1)
-    _ffi._check_version("/x/libcms.so", 0 << 16 | 1 << 8 | 99)
+        _library._check_version("/x/libcms.so", 9 << 16 | 2 << 8 | 1)
+    _library._check_version("/x/libcms.so", 0 << 16 | 1 << 8 | 99)
 
 
 def test_a_function_that_the_library_does_not_have_is_told(store: cms.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(_ffi.SIGNATURES, "cms_of_tomorrow", (None,))
     with pytest.raises(NotImplementedError, match="too old: it has no cms_of_tomorrow"):
-        _ffi.library().cms_of_tomorrow()
+        _library.library().cms_of_tomorrow()
 
 
 def in_threads(work: Callable[[], object], count: int = 6) -> None:
@@ -159,10 +159,10 @@ def test_a_store_may_be_closed_while_others_read(where: Dict[str, Path], impatie
 
 def test_what_is_no_longer_used_is_given_back(store: cms.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     released: List[str] = []
-    monkeypatch.setattr(_ffi, "_owned", {})
+    monkeypatch.setattr(_library, "_owned", {})
     for name, release in _ffi.RELEASES.items():
         kind = getattr(_ffi, name)
-        _ffi._owned[kind] = counted(kind, release, released)
+        _library._owned[kind] = counted(kind, release, released)
     lan = store["network"]["lan"]
     assert lan["ipaddr"]
     list(lan)
@@ -187,8 +187,8 @@ def test_what_is_no_longer_used_is_given_back(store: cms.Store, monkeypatch: pyt
 
 
 def counted(kind: Any, release: str, released: List[str]) -> Any:
-    """As _ffi._owned_type, and records released handles."""
-    owned = _ffi._owned_type(kind)
+    """As _library._owned_type, and records released handles."""
+    owned = _library._owned_type(kind)
     give_back = owned.__dict__["__del__"]
 
     def note(self: Any) -> None:

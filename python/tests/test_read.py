@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Union
 import pytest
 
 import cms
-from cms import _convert, _ffi, _keys
+from cms import _convert, _keys, _library
 
 Root = Union[cms.Store, cms.Snapshot]
 
@@ -253,7 +253,7 @@ def texts() -> List[str]:
 
 
 def test_numbers_are_read_as_the_c_library_reads_them(store: cms.Store) -> None:
-    lib, all_texts = _ffi.library(), texts()
+    lib, all_texts = _library.library(), texts()
     with store.transaction() as txn:
         for index, text in enumerate(all_texts):
             txn.set(f"system.@system[0].n{index}", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, List, NamedTuple
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import check, text
 from ._ffi import CMS_ERR_END
 from ._history import utc
@@ -38,7 +38,7 @@ class Archive(NamedTuple):
 def archives(lib: Any, store_ref: Any) -> List[Archive]:
     """Returns the kept snapshots."""
     place, found = _ffi.cms_archive(), list[Archive]()
-    status, ref = _ffi.own(_ffi.cms_archive_iter, lib.cms_archive_iter_open, store_ref)
+    status, ref = _library.own(_ffi.cms_archive_iter, lib.cms_archive_iter_open, store_ref)
     check(status)
     while True:
         status = lib.cms_archive_iter_next(ref, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import check, text
 from ._ffi import CMS_ERR_END
 
@@ -53,14 +53,14 @@ def _problems(lib: Any, ref: Any) -> List[str]:
 def check_log(lib: Any, store_ref: Any) -> LogInfo:
     """Checks the log."""
     place = _ffi.cms_log_info()
-    status, ref = _ffi.own(_ffi.cms_report, lib.cms_log_check, store_ref, place)
+    status, ref = _library.own(_ffi.cms_report, lib.cms_log_check, store_ref, place)
     check(status)
     return LogInfo(place.first, place.last, text(place.chain.data), _problems(lib, ref))
 
 
 def repair(lib: Any, store_ref: Any) -> Repair:
     """Repairs the log and the packages as far as possible."""
-    status, ref = _ffi.own(_ffi.cms_report, lib.cms_repair, store_ref)
+    status, ref = _library.own(_ffi.cms_report, lib.cms_repair, store_ref)
     check(status)
     place, packages = _ffi.cms_repaired(), list[Repaired]()
     while True:

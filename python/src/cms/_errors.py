@@ -3,7 +3,7 @@ dict or a file."""
 
 from __future__ import annotations
 
-from . import _ffi
+from . import _ffi, _library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def exception(status: int, key: str = "") -> Error:
     """Returns the exception for the status of the last call."""
     kind = BY_STATUS.get(status, Internal)
     told = _ffi.cms_error()
-    if _ffi.library().cms_last_error(told) or told.status != status:
+    if _library.library().cms_last_error(told) or told.status != status:
         return kind(f"{key}: {kind.__doc__}" if key else str(kind.__doc__), key=key)
     error = kind(
         text(told.message),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, NamedTuple, Optional, Union
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import check, fail, text
 from ._ffi import CMS_ERR_END, CMS_ERR_NOT_FOUND
 from ._keys import encode
@@ -138,7 +138,7 @@ def _transactions(lib: Any, ref: Any, key: str = "") -> Iterator[Entry]:
 def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterator[Entry]:
     """Iterates over the history."""
     raw = None if key is None else encode(key)
-    status, ref = _ffi.own(_ffi.cms_history, lib.cms_history_open, store_ref, raw, limit)
+    status, ref = _library.own(_ffi.cms_history, lib.cms_history_open, store_ref, raw, limit)
     check(status, key or "")
     yield from _transactions(lib, ref, key or "")
 
@@ -146,7 +146,7 @@ def entries(lib: Any, store_ref: Any, key: Optional[str], limit: int) -> Iterato
 def blame(lib: Any, store_ref: Any, package: str) -> List[BlameLine]:
     """Returns the lines of a package."""
     line, place, lines = _ffi.cms_bytes(), _ffi.cms_record(), list[BlameLine]()
-    status, ref = _ffi.own(_ffi.cms_blame, lib.cms_blame_open, store_ref, encode(package, "package"))
+    status, ref = _library.own(_ffi.cms_blame, lib.cms_blame_open, store_ref, encode(package, "package"))
     check(status, package)
     while True:
         status = lib.cms_blame_next(ref, line, place)
@@ -176,7 +176,7 @@ def pending(lib: Any, store_ref: Any) -> Optional[Pending]:
 
 def waiting(lib: Any, store_ref: Any) -> List[Entry]:
     """Returns the transactions that wait to be confirmed, the oldest first."""
-    status, ref = _ffi.own(_ffi.cms_history, lib.cms_history_open_pending, store_ref)
+    status, ref = _library.own(_ffi.cms_history, lib.cms_history_open_pending, store_ref)
     if status == CMS_ERR_NOT_FOUND:
         return []
     check(status)

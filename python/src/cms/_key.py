@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _ffi, _keys
+from . import _ffi, _keys, _library
 from ._errors import NotFound, check, fail, text as decode
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, byref
 from ._reader import typed
@@ -29,9 +29,9 @@ class Key:
         self.text = text
         # Only one thread at a time may use a handle, so each read takes one that no other read uses.
         self._idle: List[Tuple[Any, Any, Any]] = []
-        self._read = _ffi.untyped("cms_key_get")
+        self._read = _library.untyped("cms_key_get")
         self._idle.append(self._another())
-        _ffi.tell_of_forks(self)
+        _library.tell_of_forks(self)
 
     def __repr__(self) -> str:
         return f"<cms.Key {self.text}>"
@@ -40,8 +40,8 @@ class Key:
         self._idle = []
 
     def _another(self) -> Tuple[Any, Any, Any]:
-        lib = _ffi.library()
-        status, ref = _ffi.own(_ffi.cms_key, lib.cms_key_open, self._store._use(), _keys.encode(self.text))
+        lib = _library.library()
+        status, ref = _library.own(_ffi.cms_key, lib.cms_key_open, self._store._use(), _keys.encode(self.text))
         check(status, self.text)
         place = _ffi.cms_bytes()
         return ref, byref(place), place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import check, text
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def items(key: str, lib: Any, make: Any, *arguments: object) -> List[str]:
     """Returns the items of the list that `make` opens."""
-    status, ref = _ffi.own(_ffi.cms_list, make, *arguments)
+    status, ref = _library.own(_ffi.cms_list, make, *arguments)
     check(status, key)
     count, place = _ffi.c_size_t(), _ffi.cms_bytes()
     check(lib.cms_list_len(ref, count), key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import WrongType, check, copied, text
 from ._keys import encode
 
@@ -79,7 +79,7 @@ class Log:
         Changes made with an editor are noted first. If the log does not go back that far, the result may include
         packages that were not changed."""
         place, number = _ffi.cms_bytes(), self._revision(revision)
-        status, ref = _ffi.own(_ffi.cms_package_iter, self._lib.cms_package_iter_open_changed, self._use(), number)
+        status, ref = _library.own(_ffi.cms_package_iter, self._lib.cms_package_iter_open_changed, self._use(), number)
         check(status)
         names = []
         while not self._lib.cms_package_iter_next(ref, place):

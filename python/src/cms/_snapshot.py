@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _ffi, _keys
+from . import _ffi, _keys, _library
 from ._errors import check, copied, fail, text
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK, byref
 from ._reader import MISSING
@@ -27,11 +27,11 @@ class Snapshot(Tree):
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lib = lib = _ffi.library()
+        self._lib = lib = _library.library()
         self._ref: Any = None
-        status, self._ref = _ffi.own(_ffi.cms_snapshot, lib.cms_snapshot_open, store._use())
+        status, self._ref = _library.own(_ffi.cms_snapshot, lib.cms_snapshot_open, store._use())
         check(status)
-        self._get = _ffi.untyped("cms_snapshot_get")
+        self._get = _library.untyped("cms_snapshot_get")
         # Values never change in a snapshot, so a string that was read is cached.
         self._values: Dict[str, str] = {}
 
@@ -96,7 +96,7 @@ class Snapshot(Tree):
 
     def _has_package(self, name: str) -> bool:
         ref = self._use()
-        status, _ = _ffi.own(
+        status, _ = _library.own(
             _ffi.cms_section_iter, self._lib.cms_section_iter_open, ref, _keys.encode(name, "package"), None
         )
         if status not in (CMS_OK, CMS_ERR_NOT_FOUND):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import Error, NotFound, check, copied, fail, text
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OPEN_PRIVATE, byref
 from ._keys import OPTIONS, encode, option, parts
@@ -108,18 +108,18 @@ class Store(Root, Log):
         self._named = options.source is not None
         self._closed = False
         self._ref: Any = None
-        self._lib = _ffi.library()
-        self._get = _ffi.untyped("cms_get")
-        self._look = _ffi.untyped("cms_revision")
+        self._lib = _library.library()
+        self._get = _library.untyped("cms_get")
+        self._look = _library.untyped("cms_revision")
         self._size = _ffi.size(_ROOM)
         self._open()
-        _ffi.tell_of_forks(self)
+        _library.tell_of_forks(self)
 
     def _open(self) -> Any:
         if not self._named:
             # A child made by fork has another process number.
             self._options.source = f"python-pid-{os.getpid()}".encode()
-        status, ref = _ffi.own(_ffi.cms_store, self._lib.cms_open, self._options)
+        status, ref = _library.own(_ffi.cms_store, self._lib.cms_open, self._options)
         check(status)
         self._ref = ref
         return ref

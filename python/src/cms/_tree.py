@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _ffi, _keys
+from . import _ffi, _keys, _library
 from ._errors import NotFound, check, fail, text
 from ._ffi import CMS_ERR_END, CMS_OPTION_LIST
 from ._reader import MISSING, Root
@@ -57,16 +57,16 @@ class Tree(Root):
     # The iterators of the library.
 
     def _iterate_packages(self, make: Any, ref: Any) -> Iterator[str]:
-        lib, place = _ffi.library(), _ffi.cms_bytes()
-        status, iterator = _ffi.own(_ffi.cms_package_iter, make, ref)
+        lib, place = _library.library(), _ffi.cms_bytes()
+        status, iterator = _library.own(_ffi.cms_package_iter, make, ref)
         check(status)
         while not lib.cms_package_iter_next(iterator, place):
             yield text(place.data)
 
     def _iterate_sections(self, make: Any, ref: Any, package: str, kind: str) -> Iterator[Section]:
-        lib, place, made = _ffi.library(), _ffi.cms_section(), self._section_type
+        lib, place, made = _library.library(), _ffi.cms_section(), self._section_type
         raw = _keys.encode(package, "package"), _keys.encode(kind, "type") or None
-        status, iterator = _ffi.own(_ffi.cms_section_iter, make, ref, *raw)
+        status, iterator = _library.own(_ffi.cms_section_iter, make, ref, *raw)
         check(status, package)
         while True:
             status = lib.cms_section_iter_next(iterator, place)
@@ -77,9 +77,9 @@ class Tree(Root):
             fail(status, package)
 
     def _iterate_options(self, make: Any, ref: Any, package: str, section: str) -> Iterator[Tuple[str, Any]]:
-        lib, place = _ffi.library(), _ffi.cms_option()
+        lib, place = _library.library(), _ffi.cms_option()
         raw = _keys.encode(package, "package"), _keys.encode(section, "section")
-        status, iterator = _ffi.own(_ffi.cms_option_iter, make, ref, *raw)
+        status, iterator = _library.own(_ffi.cms_option_iter, make, ref, *raw)
         check(status, f"{package}.{section}")
         inside, address = place.items, _ffi.address_of(place, "items")
         while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _ffi, _keys
+from . import _ffi, _keys, _library
 from ._convert import is_list, to_bytes, to_items
 from ._edited import Changing, EditedPackage, EditedSection, assign_package, assign_section
 from ._errors import Conflict, Error, check, copied, fail, text
@@ -38,15 +38,15 @@ class Transaction(Tree, Changing):
     _section_type = EditedSection
 
     def __init__(self, store: Store) -> None:
-        self._lib = lib = _ffi.library()
+        self._lib = lib = _library.library()
         self._store = store
         # The values that were last read or written, by key: for the attributes of a Conflict.
         self._values: Dict[str, Any] = {}
         self._revision: Optional[int] = None
         self._why = ""
-        status, self._ref = _ffi.own(_ffi.cms_txn, lib.cms_begin, store._use())
+        status, self._ref = _library.own(_ffi.cms_txn, lib.cms_begin, store._use())
         check(status)
-        _ffi.tell_of_forks(self)
+        _library.tell_of_forks(self)
 
     def _forked(self) -> None:
         if self._ref is not None:
@@ -135,7 +135,7 @@ class Transaction(Tree, Changing):
         return found
 
     def _has_package(self, name: str) -> bool:
-        status, _ = _ffi.own(
+        status, _ = _library.own(
             _ffi.cms_section_iter, self._lib.cms_txn_section_iter_open, self._use(), encode(name, "package"), None
         )
         if status not in (CMS_OK, CMS_ERR_NOT_FOUND):
@@ -179,7 +179,7 @@ class Transaction(Tree, Changing):
         changed."""
         ref = self._end("is committed")
         revision = _ffi.c_uint64()
-        _ffi.disown(ref)
+        _library.disown(ref)
         status = self._lib.cms_txn_commit(ref, revision)
         if status in (CMS_OK, CMS_ERR_NOT_DURABLE):
             self._revision = revision.value

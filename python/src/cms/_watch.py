@@ -6,7 +6,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, TypeVar
 
-from . import _ffi
+from . import _ffi, _library
 from ._errors import Error, Refused, check, exception
 from ._ffi import CMS_ERR_END, CMS_SINCE_NOW
 from ._history import Entry, event
@@ -54,9 +54,9 @@ class Watch(_Handle):
     the log has dropped some of them: read everything again; the watch continues from there."""
 
     def __init__(self, store: Store, pattern: str, since: Optional[int], merge: bool) -> None:
-        self._lib = lib = _ffi.library()
+        self._lib = lib = _library.library()
         raw, first = encode(pattern, "pattern"), CMS_SINCE_NOW if since is None else since
-        status, self._ref = _ffi.own(_ffi.cms_watch, lib.cms_watch_open, store._use(), raw, first)
+        status, self._ref = _library.own(_ffi.cms_watch, lib.cms_watch_open, store._use(), raw, first)
         check(status, pattern)
         check(lib.cms_watch_set_merge(self._ref, merge))
         number = _ffi.c_int32()
@@ -64,7 +64,7 @@ class Watch(_Handle):
         self._fd = number.value
         # `close` wakes waiting threads through it.
         self._closing = _Pipe()
-        _ffi.tell_of_forks(self)
+        _library.tell_of_forks(self)
 
     def __enter__(self) -> Watch:
         self._use()
@@ -191,7 +191,7 @@ class _Callback(_Handle):
             atexit.unregister(_at_exit)
             atexit.register(_at_exit)
         _called.append(self)
-        _ffi.tell_of_forks(self)
+        _library.tell_of_forks(self)
 
     def _forked(self) -> None:
         super()._forked()
@@ -215,7 +215,7 @@ class Subscription(_Callback):
         since: Optional[int],
         on_error: Optional[Callable[[Error], object]],
     ) -> None:
-        lib = _ffi.library()
+        lib = _library.library()
 
         def call(found: Any, status: int, _: Any, /) -> None:
             # If the callback closes the subscription, only this reference keeps the running function alive.
@@ -231,7 +231,7 @@ class Subscription(_Callback):
         function = _ffi.cms_event_callback(call)
         raw, first = encode(pattern, "pattern"), CMS_SINCE_NOW if since is None else since
         make = lib.cms_subscription_open
-        status, self._ref = _ffi.own(_ffi.cms_subscription, make, store._use(), raw, first, function, None)
+        status, self._ref = _library.own(_ffi.cms_subscription, make, store._use(), raw, first, function, None)
         check(status, pattern)
         self._keep(function)
 
@@ -250,7 +250,7 @@ class Verifier(_Callback):
 
     def __call__(self, decide: _Decide) -> _Decide:
         """Sets the function to call, so that a verifier can be used as a decorator."""
-        lib = _ffi.library()
+        lib = _library.library()
 
         def call(found: Any, reason: Any, size: int, _: Any, /) -> int:
             # If the function closes the verifier, only this reference keeps the running function alive.
@@ -268,7 +268,7 @@ class Verifier(_Callback):
 
         function = _ffi.cms_verifier_callback(call)
         raw = encode(self._pattern, "pattern")
-        status, ref = _ffi.own(_ffi.cms_verifier, lib.cms_verifier_open, self._store._use(), raw, function, None)
+        status, ref = _library.own(_ffi.cms_verifier, lib.cms_verifier_open, self._store._use(), raw, function, None)
         check(status, self._pattern)
         self.close()
         self._ref = ref
