@@ -88,20 +88,18 @@ def size(text: str) -> int:
     return number
 
 
-_READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float: number, str: str}
+# How the types are read that most reads have; they are also those of defaults.
+READERS: Dict[Any, Callable[[str], Any]] = {int: integer, bool: boolean, float: number, str: str}
 
 _CLASS = type
-
-# The types of defaults that a read follows without a look at the others.
-FOLLOWED: Dict[Any, Any] = {kind: kind for kind in (int, bool, float, str)}
 
 
 def convert(value: Any, type: Any, key: str, place: Callable[[str], Tuple[str, int]]) -> Any:
     """Converts a value to the wanted type. `place` finds the file and the line of a key, for the error."""
     kind = value.__class__
     try:
-        if kind is str and type.__class__ is _CLASS and type in _READERS:
-            return _READERS[type](value)
+        if kind is str and type.__class__ is _CLASS and type in READERS:
+            return READERS[type](value)
         if type is list and (kind is str or kind is list):
             return [value] if kind is str else value
         from . import _load, _types

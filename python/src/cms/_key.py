@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _ffi, _keys, _library
+from ._convert import READERS
 from ._errors import NotFound, check, fail, text as decode
 from ._ffi import CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, byref
 from ._reader import typed
@@ -98,4 +99,11 @@ class Key:
             value = self.value
         except NotFound:
             return default
-        return value if type is default is None else typed(value, default, type, self.text, self._store._place)
+        if type is default is None:
+            return value
+        if value.__class__ is str:
+            try:
+                return READERS[default.__class__ if type is None else type](value)
+            except (LookupError, TypeError, ValueError):
+                pass
+        return typed(value, default, type, self.text, self._store._place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _keys
-from ._convert import FOLLOWED, convert
+from ._convert import READERS, convert
 from ._errors import NotFound, WrongType
 from ._typing import Base, overload
 
@@ -83,7 +83,15 @@ class Reader(Base):
         value = self._find(key)
         if value is MISSING:
             return default
-        return value if type is default is None else typed(value, default, type, self._full(key), self._place)
+        if type is default is None:
+            return value
+        # Without intermediate calls for the types that most reads have.
+        if value.__class__ is str:
+            try:
+                return READERS[default.__class__ if type is None else type](value)
+            except (LookupError, TypeError, ValueError):
+                pass
+        return typed(value, default, type, self._full(key), self._place)
 
     def _full(self, key: str) -> str:
         """Returns the whole key of a key of this object."""
@@ -97,9 +105,7 @@ class Reader(Base):
 def typed(value: Any, default: Any, type: Any, key: str, place: Callable[[str], Tuple[str, int]]) -> Any:
     """Converts a value to a type, or to the type of a default."""
     if type is None:
-        type = FOLLOWED.get(default.__class__)
-        if type is None:
-            type = _type_of(default)
+        type = default.__class__ if default.__class__ in READERS else _type_of(default)
         if type is None:
             return value
     return convert(value, type, key, place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any, Iterator, List, Tuple
 
 from . import _keys
 from ._convert import is_list, to_bytes, to_items
@@ -132,17 +132,14 @@ def _save_sections(txn: Transaction, field: Field, value: Any, key: str) -> None
 
 def _save_list(txn: Transaction, package: str, kind: str, present: List[Section], wanted: List[Any]) -> None:
     """Brings the sections of a type to those of a list: equal ones stay, others are changed, added or deleted."""
-    matcher = SequenceMatcher(
-        None, [_content(section, wanted) for section in present], [_fields_of(one) for one in wanted], autojunk=False
-    )
+    there = [_content(section, wanted) for section in present]
     # Each wanted one with its section, or None for a new one.
     pairs: List[Any] = []
-    for what, first, last, start, end in matcher.get_opcodes():
+    for first, last, start, end in _groups(there, [_fields_of(one) for one in wanted]):
         old, new = present[first:last], wanted[start:end]
         pairs += [(old[at].name if at < len(old) else None, one) for at, one in enumerate(new)]
-        if what in ("replace", "delete"):
-            for section in old[len(new) :]:
-                txn.delete(section.key)
+        for section in old[len(new) :]:
+            txn.delete(section.key)
     # Names are generated anew when sections are deleted or moved, but not within a transaction.
     before = None
     for name, one in pairs:
@@ -154,6 +151,20 @@ def _save_list(txn: Transaction, package: str, kind: str, present: List[Section]
                 txn.reorder(f"{package}.{name}", place)
         save(txn, one, f"{package}.{name}")
         before = name
+
+
+def _groups(old: List[Any], new: List[Any]) -> Iterator[Tuple[int, int, int, int]]:
+    """Compares two lists: returns the ends of groups of items that are equal, or take each other's place."""
+    common = min(len(old), len(new))
+    # What is equal at the start and at the end stays; a matcher alone would prefer equal items further away.
+    start = next((at for at in range(common) if old[at] != new[at]), common)
+    end = next((at for at in range(common - start) if old[-1 - at] != new[-1 - at]), common - start)
+    yield 0, start, 0, start
+    matcher = SequenceMatcher(None, old[start : len(old) - end], new[start : len(new) - end], autojunk=False)
+    for _, *ends in matcher.get_opcodes():
+        first, last, begin, stop = (start + at for at in ends)
+        yield first, last, begin, stop
+    yield len(old) - end, len(old), len(new) - end, len(new)
 
 
 def _first(txn: Transaction, package: str, kind: str, but: str) -> int:
