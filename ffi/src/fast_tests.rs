@@ -442,6 +442,51 @@ fn a_commit_is_seen_at_once_and_by_no_snapshot_from_before() {
     [before, after].into_iter().for_each(|snapshot| unsafe { cms_snapshot_close(snapshot) });
 }
 
+/// A prepared key keeps short strings, and the places of others.
+#[test]
+fn a_prepared_key_shows_every_commit() {
+    let opened = Opened::of(&BTreeMap::from([(
+        "p".into(),
+        "config a 'section'\n\toption other '1'\n\toption key 'first'\n".into(),
+    )]));
+    let key = c"p.section.key";
+    let mut prepared = null_mut();
+    // SAFETY: the store is open, and both are variables; the key is closed below.
+    assert_eq!(unsafe { cms_key_open(opened.store, key.as_ptr(), &raw mut prepared) }, cms_status::CMS_OK);
+    let read = || {
+        let mut value = cms_bytes::NONE;
+        // SAFETY: it is open, and this a variable.
+        match unsafe { cms_key_get(prepared, &raw mut value) } {
+            cms_status::CMS_OK => {
+                // SAFETY: a NUL byte is behind a value.
+                let text = unsafe { CStr::from_ptr(value.data) };
+                assert_eq!(text.to_bytes().len(), value.len);
+                Some(text.to_str().expect("text").to_owned())
+            }
+            status => {
+                assert_eq!(status, cms_status::CMS_ERR_NOT_FOUND);
+                None
+            }
+        }
+    };
+    let expect = |value: Option<&str>| (0..3).for_each(|_| assert_eq!(read().as_deref(), value));
+    expect(Some("first"));
+    // So many that the map is made anew in between; and strings of every length around the longest that is kept.
+    for number in 0..1500 {
+        let value = format!("{}{number}", "x".repeat(number % 97));
+        opened.commit("p.section.key", Some(&value));
+        expect(Some(&value));
+        opened.commit("p.section.other", Some(&value));
+        expect(Some(&value));
+        if number % 300 == 0 {
+            opened.commit("p.section.key", None);
+            expect(None);
+        }
+    }
+    // SAFETY: it is closed once.
+    unsafe { cms_key_close(prepared) };
+}
+
 /// Readers see every value whole, and never an older one after a newer one.
 #[test]
 fn values_do_not_go_back_beside_commits() {

@@ -7,7 +7,7 @@
 //! - A *slot* of this value: a cache line that a thread claims with its first read and gives back when it ends. To pin
 //!   is to store the epoch in the slot, which takes a few instructions and no barrier: the thread that replaces the value
 //!   has the kernel run a barrier on every processor that runs a thread of the process (`membarrier`).
-//! - *crossbeam-epoch*, for threads that have no slot: because there are more of them than slots, because the thread is
+//! - *crossbeam-epoch*, for threads that have no slot, which read by [`Current::read`] alone: because there are more of them than slots, because the thread is
 //!   ending, or because the kernel or the processor does not offer what slots need.
 //!
 //! A value that was replaced first waits until no slot pins an epoch before its replacement ([`Current::tidy`]), and is
