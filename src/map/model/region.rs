@@ -90,6 +90,12 @@ impl Region {
         bytes.as_ptr().addr().checked_sub(self.start().addr())
     }
 
+    /// None: the models read words by [`Region::load`] alone, and no prepared keys.
+    #[expect(clippy::unused_self, reason = "as that of the region")]
+    pub fn word_pointer(&self, _: usize) -> Option<std::ptr::NonNull<std::sync::atomic::AtomicU32>> {
+        None
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
