@@ -9,6 +9,7 @@ use crate::Result;
 use crate::environment::Environment;
 
 mod cases;
+mod completion;
 mod nothing;
 
 pub use cases::run;

@@ -1,0 +1,39 @@
+//! What a shell waits for after a Tab: the completion of a key in a package of 100 000 options.
+
+use super::{Line, Tree, spawn};
+use crate::Result;
+use crate::data::{self, Shape};
+use crate::environment::Environment;
+use crate::report::{Bound, Report, Unit};
+use crate::rounds::{Entrant, Rounds};
+
+const OPTIONS: usize = 100_000;
+
+/// The most it may take, in milliseconds.
+const GOAL: f64 = 20.0;
+
+/// Measures the completion of a section and of an option.
+pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
+    let Some((_, cms)) = environment.cms.first() else {
+        report.note("completion left out: it needs cms");
+        return Ok(());
+    };
+    let tree = Tree::create(environment.dir(), &data::text(Shape::Sections, OPTIONS))?;
+    for (name, typed, expected) in
+        [("a section", "bench.host", "bench.host7."), ("an option", "bench.host7.", "bench.host7.opt3 ")]
+    {
+        let line: Line = tree.line(cms, &["__complete"], &["get", typed]);
+        let output = String::from_utf8_lossy(&line.output()?).into_owned();
+        if !output.lines().any(|line| line == expected) {
+            return Err(format!("the completion of '{typed}' has no '{expected}'").into());
+        }
+        let once = || spawn(&line).map(|time| time.as_secs_f64() * 1000.0);
+        let entrants: Vec<Entrant<'_>> = vec![("cms", Box::new(once) as Box<dyn Fn() -> _>)];
+        let rounds = Rounds::run(&entrants, environment.repetitions(51))?;
+        let case = format!("completion of {name}, 100k options");
+        let figures = rounds.figures("cms");
+        report.case(&case, Unit::Milliseconds, &figures)?;
+        report.goal(&format!("{case}: milliseconds"), figures[0].value, Bound::AtMost(GOAL))?;
+    }
+    Ok(())
+}
