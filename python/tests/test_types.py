@@ -108,6 +108,17 @@ def test_m29_the_type_follows_the_default(store: cms.Store, get: Callable[..., A
     assert get("nono", untyped) is untyped
 
 
+def test_m29_what_could_not_be_read_back_is_not_written(store: cms.Store) -> None:
+    revision = store.revision
+    for value in (object(), object, print, lambda: 1, 1j, None, {}, [[1]], [object()]):
+        with pytest.raises(TypeError, match="a value is text, bytes, a number or a truth value, not"):
+            store.set("network.lan.mtu", value)
+    for number in (float("nan"), float("inf"), -float("inf"), Decimal("nan"), Decimal("-inf")):
+        with pytest.raises(cms.Invalid, match="not a finite decimal number"):
+            store.set("network.lan.mtu", number)
+    assert store.revision == revision
+
+
 def test_m29_type_comes_before_the_default(store: cms.Store, get: Callable[..., Any]) -> None:
     store.set("network.lan.mtu", 1400)
     assert get("mtu", "none", type=int) == 1400

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Callable, Literal, Tuple, TypeVar, Union, get
 
 from ._convert import boolean, integer, number
 from ._duration import duration, seconds
+from ._errors import Invalid
 
 # Converts a string or the items of a list; raises ValueError if they are not of the type.
 Convert = Callable[[Any], Any]
@@ -181,6 +182,10 @@ def text_of(value: Any) -> str:
         return "1" if value else "0"
     if isinstance(value, int):
         return int.__repr__(value)
+    # Decimal says so itself.
+    is_finite = getattr(value, "is_finite", lambda: not isinstance(value, float) or value - value == 0)
+    if not is_finite():
+        raise Invalid(f"'{value}': not a finite decimal number")
     if isinstance(value, float):
         return float.__repr__(value)
     if isinstance(value, bytes):
@@ -189,7 +194,9 @@ def text_of(value: Any) -> str:
         return seconds(value)
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if value is None or isinstance(value, (bytearray, dict, list, memoryview, tuple, set, frozenset)):
+    # What has no text of its own would be written as the place of an object in memory.
+    to_string: Any = class_of(value).__str__
+    if to_string is object.__str__ or isinstance(value, (bytearray, dict, list, memoryview, tuple, set, frozenset)):
         raise TypeError(f"a value is text, bytes, a number or a truth value, not {type(value).__name__}")
     return str(value)
 
