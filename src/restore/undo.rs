@@ -197,7 +197,8 @@ impl History<'_> {
                     change.option.as_deref(),
                 )?;
                 let by = by.map_or_else(String::new, |by| {
-                    format!(", by transaction {} of {} through {}", by.sequence, by.uid, by.source)
+                    let user = if by.uid == 0 { "root".to_owned() } else { format!("user {}", by.uid) };
+                    format!(", by transaction {} of {user} through {}", by.sequence, by.source)
                 });
                 return Ok((key, format!("it was changed since{by}")));
             }

@@ -180,6 +180,43 @@ fn m25_each_command_that_changes_something_says_so_as_json() {
     assert_eq!(run(&["revert", "--json", "network.lan"]), json!([{"key": "network.lan", "dropped": 1}]));
 }
 
+/// The kind of M8: of two values with the same name, JSON parsers keep the last one only.
+#[test]
+fn m8_json_with_a_name_twice_is_refused() {
+    let sandbox = Sandbox::new();
+    let lan = r#"{".type":"interface","a":"1"}"#;
+    for (json, at) in [
+        (format!(r#"{{"network":{{"lan":{lan},"wan":{lan},"lan":{lan}}}}}"#), "network.lan"),
+        (format!(r#"{{"network":{{"lan":{lan}}},"network":{{}}}}"#), "network"),
+        (r#"{"network":{"lan":{".type":"t","a":"a\",\"a\":","b":["x\\","a"],"\u0061":"2"}}}"#.into(), "network.lan.a"),
+    ] {
+        for words in [&["apply", "-"][..], &["import", "network"], &["import", "--merge", "network"]] {
+            let why = refused(&sandbox, 3, words, &json);
+            assert_eq!(why, format!("cms: standard input: JSON: {at}: the name is there twice\n"));
+        }
+    }
+    assert_eq!(revision(&sandbox), json!(0), "nothing was committed");
+    let same = r#"{"fresh":{"a":{".type":"t","a":"a"},"b":{".type":"t","a":"a","c":["c","c"]}}}"#;
+    assert_eq!(printed(&sandbox.fed(&["apply", "-"], same)), "created fresh (6 changes)\n");
+}
+
+/// The kind of M10: a name in JSON may hold line ends, which would forge a line of the message.
+#[test]
+fn m10_messages_about_json_are_one_line() {
+    let sandbox = Sandbox::new();
+    for json in [
+        r#"{"network":{"a":{".type":"t\ncms: forged"}}}"#,
+        r#"{"network":{"a\ncms: forged":{".type":"t"}}}"#,
+        r#"{"network":{"a":{".type":"t","b\u001b[1m":null}}}"#,
+        r#"{"network":{"a":{".type":"t","b":"c\nd\u0000"}}}"#,
+        r#"{"x\ny":1}"#,
+    ] {
+        let why = refused(&sandbox, 3, &["apply", "-"], json);
+        assert_eq!(why.matches('\n').count(), 1, "{why}");
+        assert!(!why.contains('\x1b'), "{why}");
+    }
+}
+
 #[test]
 fn a9_validate_and_fmt_read_pipes_and_standard_input() {
     let sandbox = Sandbox::new();

@@ -7,6 +7,8 @@
 //! refused, with their position: `null`, empty lists and strings, lists in lists, other objects. Other names that
 //! begin with a dot are ignored.
 
+use std::collections::HashSet;
+
 use cms::{Package, Section, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -53,9 +55,11 @@ pub type NamedText = (Vec<u8>, Vec<u8>);
 /// Reads packages: `{"PACKAGE": {...}, ...}`; if a name is given, the JSON may also be one package under any name, or
 /// only its sections. Returns each package as text in canonical form.
 pub fn read(bytes: &[u8], name: Option<&[u8]>) -> Result<Vec<NamedText>, Failure> {
-    let wrong = |why: String| Failure::Other(Exit::Invalid, why);
     let parsed: Json = serde_json::from_slice(bytes).map_err(|error| wrong(format!("JSON: {error}")))?;
-    let object = parsed.as_object().ok_or_else(|| wrong("JSON: an object of packages is expected".into()))?;
+    if let Some(at) = repeated_name(bytes) {
+        return Err(wrong(format!("JSON: {at}: the name is there twice")));
+    }
+    let object = parsed.as_object().ok_or_else(|| wrong("JSON: an object of packages is expected"))?;
     if let Some(name) = name {
         let inner = object.values().next().filter(|inner| object.len() == 1 && !is_section(inner));
         let sections = inner.and_then(Json::as_object).unwrap_or(object);
@@ -70,6 +74,54 @@ pub fn read(bytes: &[u8], name: Option<&[u8]>) -> Result<Vec<NamedText>, Failure
     packages.collect()
 }
 
+/// Names the fault, on one line: names in it may hold any characters.
+fn wrong(why: impl AsRef<[u8]>) -> Failure {
+    Failure::Other(Exit::Invalid, cms::shown::text(why))
+}
+
+/// Returns the first name that an object holds twice, behind the names around it. The text is JSON that was read
+/// without an error; the parser would keep the last of the two values only.
+fn repeated_name(json: &[u8]) -> Option<String> {
+    // For each object or array around the place: its names so far, and the last of them.
+    let mut around: Vec<(HashSet<String>, Option<String>)> = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'{' | b'[' => around.push(Default::default()),
+            b'}' | b']' => drop(around.pop()),
+            b'"' => {
+                let end = at + string_length(json.get(at..)?);
+                let is_name = json.get(end..)?.trim_ascii_start().first() == Some(&b':');
+                if let (true, Some((names, last))) = (is_name, around.last_mut()) {
+                    let name: String = serde_json::from_slice(json.get(at..end)?).ok()?;
+                    let is_new = names.insert(name.clone());
+                    *last = Some(name);
+                    if !is_new {
+                        let path: Vec<String> = around.into_iter().filter_map(|(_, last)| last).collect();
+                        return Some(path.join("."));
+                    }
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Returns the length of the string that a text begins with, quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = true;
+    let end = text.iter().position(|byte| {
+        let is_end = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        is_end
+    });
+    end.map_or(text.len(), |end| end + 1)
+}
+
 fn is_section(value: &Json) -> bool {
     value.get(".type").is_some_and(Json::is_string)
 }
@@ -81,7 +133,7 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
     let mut package = Package::new(at.as_bytes());
     for (name, section) in sections {
         let at = format!("{at}.{name}");
-        let wrong = |why: &str| Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}"));
+        let wrong = |why: &str| wrong(format!("JSON: {at}: {why}"));
         let options = section.as_object().ok_or_else(|| wrong("an object of options is expected"))?;
         let kind =
             options.get(".type").and_then(Json::as_str).ok_or_else(|| wrong("\".type\" is missing"))?;
@@ -106,15 +158,15 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
             };
             if items.is_empty() {
                 let why = "UCI has no empty lists; leave the option out";
-                return Err(Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}")));
+                return Err(self::wrong(format!("JSON: {at}: {why}")));
             }
             for item in items {
                 let delta =
                     Delta::new(kind, &name, Some(option.as_bytes()), Some(scalar(item, &at)?.as_slice()));
-                let refused = |error| Failure::Other(Exit::Invalid, format!("JSON: {at}: {error}"));
+                let refused = |error| self::wrong(format!("JSON: {at}: {error}"));
                 if package.apply(&delta, Dialect::Cms).map_err(refused)?.is_none() {
                     let why = "UCI has no empty values; leave the option out";
-                    return Err(Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}")));
+                    return Err(self::wrong(format!("JSON: {at}: {why}")));
                 }
             }
         }
@@ -123,7 +175,7 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
 }
 
 fn scalar(json: &Json, at: &str) -> Result<Vec<u8>, Failure> {
-    let wrong = |why: &str| Failure::Other(Exit::Invalid, format!("JSON: {at}: {why}"));
+    let wrong = |why: &str| wrong(format!("JSON: {at}: {why}"));
     match json {
         Json::String(text) => Ok(text.clone().into_bytes()),
         Json::Number(_) | Json::Bool(_) => Ok(json.to_string().into_bytes()),

@@ -5,6 +5,8 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::help_text::{command_help, overview, topic};
 use crate::line::find;
+use crate::manual;
+use crate::near::{hint, nearest};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 
@@ -31,7 +33,14 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         Some(name) => match find(call.commands, &name) {
             Some(command) => command_help(context, command)?,
             None if topic(context, call.commands, &name)? => {}
-            None => return Err(Failure::Usage(format!("no command or topic '{name}'"))),
+            None => {
+                let why = format!("no command or topic '{name}'");
+                let near = nearest(&name, call.commands.iter().map(|command| command.name()).chain(manual::topics()));
+                return Err(match near {
+                    Some(near) => Failure::Hinted(Exit::Usage, why, hint(near)),
+                    None => Failure::Usage(why),
+                });
+            }
         },
     }
     Ok(Exit::Ok)
