@@ -188,7 +188,10 @@ fn m8_json_with_a_name_twice_is_refused() {
     for (json, at) in [
         (format!(r#"{{"network":{{"lan":{lan},"wan":{lan},"lan":{lan}}}}}"#), "network.lan"),
         (format!(r#"{{"network":{{"lan":{lan}}},"network":{{}}}}"#), "network"),
-        (r#"{"network":{"lan":{".type":"t","a":"a\",\"a\":","b":["x\\","a"],"\u0061":"2"}}}"#.into(), "network.lan.a"),
+        (
+            r#"{"network":{"lan":{".type":"t","a":"a\",\"a\":","b":["x\\","a"],"\u0061":"2"}}}"#.into(),
+            "network.lan.a",
+        ),
     ] {
         for words in [&["apply", "-"][..], &["import", "network"], &["import", "--merge", "network"]] {
             let why = refused(&sandbox, 3, words, &json);
@@ -197,7 +200,21 @@ fn m8_json_with_a_name_twice_is_refused() {
     }
     assert_eq!(revision(&sandbox), json!(0), "nothing was committed");
     let same = r#"{"fresh":{"a":{".type":"t","a":"a"},"b":{".type":"t","a":"a","c":["c","c"]}}}"#;
-    assert_eq!(printed(&sandbox.fed(&["apply", "-"], same)), "created fresh (6 changes)\n");
+    assert_eq!(printed(&sandbox.fed(&["apply", "-"], same)), "created fresh (5 changes)\n");
+}
+
+/// A section whose type is empty is a deleted one, so none can be added.
+#[test]
+fn a_section_without_a_type_is_not_added() {
+    let sandbox = Sandbox::new();
+    for words in [&["add", "network", ""][..], &["add", "--commit", "network", "", "name=x"]] {
+        assert_eq!(sandbox.fails(3, words), "cms: '': a section has a type\n");
+    }
+    for json in [r#"{"fresh":{"a":{".type":""}}}"#, r#"{"fresh":{"a":{".type":"",".anonymous":true}}}"#] {
+        let why = refused(&sandbox, 3, &["apply", "-"], json);
+        assert_eq!(why, "cms: standard input: JSON: fresh.a: \".type\" is missing\n");
+    }
+    assert_eq!((&*sandbox.ok(&["changes"]), revision(&sandbox)), ("", json!(0)));
 }
 
 /// The kind of M10: a name in JSON may hold line ends, which would forge a line of the message.

@@ -97,3 +97,12 @@ fn a12_the_suggestion_is_the_hint_of_the_json() {
     assert_eq!(hint(&["--json", "commit", "--chek"], 2)["hint"], "did you mean '--check'?");
     assert_eq!(hint(&["--json", "xyzzy"], 2)["hint"], "see 'cms help'");
 }
+
+#[test]
+fn a12_help_names_the_nearest_command_or_topic() {
+    let sandbox = sandbox();
+    for (typed, near) in [("comit", "commit"), ("revison", "revisions"), ("patern", "patterns")] {
+        let hint = format!("cms: no command or topic '{typed}'\nhint: did you mean '{near}'?\n");
+        assert_eq!(sandbox.fails(2, &["help", typed]), hint);
+    }
+}

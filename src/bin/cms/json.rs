@@ -135,8 +135,8 @@ fn sections_text(sections: &Map<String, Json>, at: &str) -> Result<Vec<u8>, Fail
         let at = format!("{at}.{name}");
         let wrong = |why: &str| wrong(format!("JSON: {at}: {why}"));
         let options = section.as_object().ok_or_else(|| wrong("an object of options is expected"))?;
-        let kind =
-            options.get(".type").and_then(Json::as_str).ok_or_else(|| wrong("\".type\" is missing"))?;
+        let kind = options.get(".type").and_then(Json::as_str).filter(|kind| !kind.is_empty());
+        let kind = kind.ok_or_else(|| wrong("\".type\" is missing"))?;
         let anonymous = match options.get(".anonymous") {
             None => false,
             Some(json) => json.as_bool().ok_or_else(|| wrong("\".anonymous\" is true or false"))?,

@@ -34,6 +34,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let arguments = call.expect(2, usize::MAX)?;
     let mut edits = Edits::new(call.flags.goal()?);
     let Edited { loaded, deltas, .. } = edits.package(context, &arguments[0])?;
+    // In UCI a section whose type is empty is a deleted one.
+    if arguments[1].is_empty() {
+        return Err(Failure::Other(Exit::Invalid, "'': a section has a type".into()));
+    }
     let name = loaded.package.add_section(&arguments[1])?;
     deltas.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(&arguments[1])));
     for assignment in &arguments[2..] {

@@ -35,7 +35,10 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             None if topic(context, call.commands, &name)? => {}
             None => {
                 let why = format!("no command or topic '{name}'");
-                let near = nearest(&name, call.commands.iter().map(|command| command.name()).chain(manual::topics()));
+                let near = nearest(
+                    &name,
+                    call.commands.iter().map(|command| command.name()).chain(manual::topics()),
+                );
                 return Err(match near {
                     Some(near) => Failure::Hinted(Exit::Usage, why, hint(near)),
                     None => Failure::Usage(why),
