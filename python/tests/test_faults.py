@@ -123,7 +123,7 @@ def test_m7_values_are_bytes(store: cms.Store, odd: Path) -> None:
         "dynaconf_merge_unique",
     ],
 )
-@pytest.mark.filterwarnings("ignore:DataDict:DeprecationWarning")  # of dynaconf 3.3.0 itself, the last for Python 3.9
+@pytest.mark.filterwarnings("ignore:Data(Dict|List):DeprecationWarning")  # of dynaconf 3.3.0 for Python 3.9
 def test_m5_dynaconf_takes_values_as_data(store: cms.Store, value: str) -> None:
     dynaconf = pytest.importorskip("dynaconf")
     with store.transaction() as txn:
