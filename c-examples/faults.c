@@ -73,6 +73,10 @@ static void m14_lists_come_back_as_lists(cms_store *store)
     CHECK(cms_txn_commit(txn, &after) == CMS_OK);
     CHECK(cms_list_open(store, "t.s.list", &list) == CMS_OK && strcmp(shown(list), "a|b c||") == 0);
     CHECK(cms_get_at(store, "t.s.list", before, text, sizeof text, NULL) == CMS_ERR_TYPE);
+    /* A revision that does not exist yet has no values. */
+    CHECK(cms_get_at(store, "t.s.name", after + 1, text, sizeof text, NULL) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_text_at(store, "t", after + 1, text, sizeof text, NULL) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_list_open_at(store, "t.s.list", after + 1, &list) == CMS_ERR_NOT_FOUND);
     CHECK(cms_list_open_at(store, "t.s.list", before, &list) == CMS_OK && strcmp(shown(list), "a|b c|") == 0);
     CHECK(cms_list_open_at(store, "t.s.list", after, &list) == CMS_OK && strcmp(shown(list), "a|b c||") == 0);
     CHECK(cms_list_open_at(store, "t.s.name", before, &list) == CMS_OK && strcmp(shown(list), "value|") == 0);

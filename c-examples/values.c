@@ -39,6 +39,7 @@ static void values_of_a_store(const cms_store *store)
     CHECK(cms_get_int_range(store, "t.s.number", -42, -42, 7, &number) == CMS_OK && number == -42);
     CHECK(cms_get_int_range(store, "t.s.number", 0, 50, 7, &number) == CMS_ERR_RANGE && number == 7);
     CHECK(tells(CMS_ERR_RANGE, "t.s.number", "-42", 3));
+    REFUSED(cms_get_int_range(store, "t.s.number", 50, -50, 7, &number), "least");
     CHECK(cms_get_int_range(store, "t.s.name", 0, 50, 7, &number) == CMS_ERR_TYPE && number == 7);
     CHECK(tells(CMS_ERR_TYPE, "t.s.name", "value", 2));
     CHECK(cms_get_int(store, "t.@thing[0].name", 7, &number) == CMS_ERR_TYPE);

@@ -1406,7 +1406,8 @@ cms_status cms_find_revision(const cms_store *store,
 
 // Reads the value a key had at a revision, as cms_get reads the newest.
 //
-// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far. CMS_ERR_TYPE: the value was a list;
+// CMS_ERR_NOT_FOUND: there was no such key, the log does not go back that far, or there is no such
+// revision yet. CMS_ERR_TYPE: the value was a list;
 // see cms_list_open_at.
 cms_status cms_get_at(const cms_store *store,
                       const char *key,
@@ -1419,7 +1420,8 @@ cms_status cms_get_at(const cms_store *store,
 // length in bytes, without the NUL byte. A package that the log first saw after the revision is taken to have had its
 // first text at the revision already. Changes made with an editor count as made when they were noted.
 //
-// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is
+// CMS_ERR_NOT_FOUND: there was no such package, the log does not go back that far, or there is no
+// such revision yet. CMS_ERR_DAMAGED: the log is
 // damaged.
 cms_status cms_text_at(const cms_store *store,
                        const char *package,

@@ -40,7 +40,8 @@ pub unsafe extern "C" fn cms_find_revision(
 
 /// Reads the value a key had at a revision, as cms_get reads the newest.
 ///
-/// CMS_ERR_NOT_FOUND: there was no such key, or the log does not go back that far. CMS_ERR_TYPE: the value was a list;
+/// CMS_ERR_NOT_FOUND: there was no such key, the log does not go back that far, or there is no such
+/// revision yet. CMS_ERR_TYPE: the value was a list;
 /// see cms_list_open_at.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_at(
@@ -81,7 +82,8 @@ pub(crate) fn value_at(store: &cms_store, text: &[u8], revision: u64) -> Result<
 /// length in bytes, without the NUL byte. A package that the log first saw after the revision is taken to have had its
 /// first text at the revision already. Changes made with an editor count as made when they were noted.
 ///
-/// CMS_ERR_NOT_FOUND: there was no such package, or the log does not go back that far. CMS_ERR_DAMAGED: the log is
+/// CMS_ERR_NOT_FOUND: there was no such package, the log does not go back that far, or there is no
+/// such revision yet. CMS_ERR_DAMAGED: the log is
 /// damaged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_text_at(

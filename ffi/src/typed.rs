@@ -225,6 +225,9 @@ pub unsafe fn typed<T: Typed>(
         let value = required(value, "value")?;
         // SAFETY: C5. The fallback is written in any case, as the header says of these functions.
         unsafe { write_result(value, fallback) };
+        if limits.is_some_and(|(least, most)| least > most) {
+            return Err(Failure::Invalid("least", "greater than `most`"));
+        }
         let converted = read_typed(&mut source?, limits)?;
         // SAFETY: C5.
         unsafe { write_result(value, converted) };

@@ -98,8 +98,12 @@ impl<'e> History<'e> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if the log does not go back that far; as for [`History::each_transaction`].
+    /// [`Error::Missing`] if the log does not go back that far, or there is no such revision yet; `u64::MAX` stands for
+    /// the last one. As for [`History::each_transaction`].
     pub fn text_at(&self, package: &str, revision: u64) -> Result<Option<Vec<u8>>> {
+        if revision != u64::MAX {
+            self.check_revision(revision)?;
+        }
         self.core.logs.past()?.text_at(package, revision)
     }
 

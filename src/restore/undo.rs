@@ -116,14 +116,7 @@ impl History<'_> {
         packages: &[String],
         intent: &Intent,
     ) -> Result<Option<u64>> {
-        let last = self.revision()?;
-        if revision > last {
-            return Err(Missing::Revision {
-                spec: revision.to_string(),
-                why: format!("the last revision is {last}"),
-            }
-            .into());
-        }
+        self.check_revision(revision)?;
         let wanted = |name: &String| packages.is_empty() || packages.contains(name);
         let mut texts = Vec::new();
         for package in self.changed_since(revision)?.into_iter().filter(wanted) {
@@ -134,6 +127,16 @@ impl History<'_> {
             }
         }
         if texts.is_empty() { Ok(None) } else { self.write_texts(texts, intent).map(Some) }
+    }
+
+    /// Returns an error for a revision that does not exist yet.
+    pub(crate) fn check_revision(&self, revision: u64) -> Result<()> {
+        let last = self.revision()?;
+        if revision <= last {
+            return Ok(());
+        }
+        Err(Missing::Revision { spec: revision.to_string(), why: format!("the last revision is {last}") }
+            .into())
     }
 
     /// Puts whole texts in place, as one transaction. Each package comes with its expected text and its new text; without a

@@ -343,6 +343,8 @@ fn a10_ensure_knows_lists_items_and_absence() {
     let text = sandbox.read("network");
     assert!(!text.contains("ipaddr") && !text.contains("wan"), "{text}");
     assert_eq!(sandbox.ok(&["changes"]), "");
+    let why = sandbox.fails(2, &["ensure", "network.lan="]);
+    assert!(why.contains("a type is missing; '--absent network.lan' deletes the section"), "{why}");
     let why = sandbox.fails(2, &["ensure", "--absent", "network"]);
     assert!(why.contains("'cms delete --commit' deletes it"), "{why}");
     assert!(

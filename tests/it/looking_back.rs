@@ -229,6 +229,11 @@ fn m25_long_output_goes_through_the_pager_of_a_terminal() {
     assert!(shown.starts_with("other: "), "{shown}");
     let none = in_terminal(&sandbox, &["history"], &[("CMS_PAGER", ""), ("PAGER", "echo wrong")]);
     assert!(!none.contains("wrong") && none.contains("through cms"), "{none}");
+    let none = in_terminal(&sandbox, &["history"], &[("PAGER", "")]);
+    assert!(none.contains("through cms"), "{none}");
+    // A pager that is not installed hides nothing.
+    let missing = in_terminal(&sandbox, &["history"], &[("PAGER", "/nonexistent/pager -x")]);
+    assert!(missing.contains("through cms"), "{missing}");
     let flags = in_terminal(&sandbox, &["history"], &[("PAGER", "cat >/dev/null; echo \"LESS=$LESS\"")]);
     assert_eq!(flags, "LESS=FRX\r\n");
     // A pager that ends early, and a closed pipe, are no errors.

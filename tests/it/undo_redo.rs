@@ -202,6 +202,7 @@ fn m22_a_second_undo_goes_further_back_and_prints_what_and_whose() {
         said.contains("network.lan.ipaddr") && said.contains("transaction 4 cannot be made again"),
         "{said}"
     );
+    assert!(said.contains("hint: undo the later change first"), "{said}");
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.9\n");
     // By revision as before.
     sandbox.ok(&["undo", "-q"]);

@@ -12,6 +12,13 @@ pub fn of(error: &Error) -> Option<&'static str> {
         Error::Conflict { why, .. } if why.contains(" is staged by ") => Some(
             "'cms revert KEY' drops what is staged, 'cms commit --force' puts it in place of what is committed",
         ),
+        Error::Conflict { why, .. }
+            if why.contains(" cannot be undone: ") || why.contains(" cannot be made again: ") =>
+        {
+            Some(
+                "undo the later change first, or set the key with 'cms set'; 'cms history KEY' shows its changes",
+            )
+        }
         Error::Damaged { what: Damage::Map, .. } => Some("'cms rebuild' rebuilds it from the text"),
         Error::Damaged { what: Damage::Log, .. } => {
             Some("'cms audit verify' shows how much is damaged, 'cms repair' sets that aside")

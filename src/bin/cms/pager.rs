@@ -61,9 +61,13 @@ impl Context {
     }
 }
 
+/// Runs the pager `$1`; without it, the text is printed as it is.
+const SCRIPT: &str = r#"command -v "${1%% *}" >/dev/null && exec /bin/sh -c "$1"; exec cat"#;
+
 /// Starts the pager. `None` if there is none, or the user wants none.
 fn start() -> Option<Pager> {
-    let is_unwanted = std::env::var_os("CMS_PAGER").is_some_and(|command| command.is_empty());
+    let set = ["CMS_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
+    let is_unwanted = set.is_some_and(|command| command.is_empty());
     // A privileged program has no variables, and starts no program for its caller.
     variable("TERM").filter(|term| term != "dumb" && !is_unwanted)?;
     let command = variable("CMS_PAGER").unwrap_or_else(|| "less".into());
@@ -71,13 +75,8 @@ fn start() -> Option<Pager> {
         return None;
     }
     let command = command.to_str()?;
-    // Without less, the text is printed as it is.
-    let script = match command {
-        "less" => "command -v less >/dev/null && exec less; exec cat",
-        command => command,
-    };
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(script).stdin(Stdio::piped());
+    shell.args(["-c", SCRIPT, "sh", command]).stdin(Stdio::piped());
     // Quit if the text fits on the screen, show colours, leave the text on the screen.
     for (name, value) in [("LESS", "FRX"), ("LV", "-c")] {
         if std::env::var_os(name).is_none() {

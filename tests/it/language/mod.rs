@@ -26,6 +26,8 @@ const NO_MESSAGES: &[(&str, &[&str])] = &[
             "{id} {1} {since} {2} ",
             "cms-commit 2 {new} {old} {text} {taken} {consumed} {name}\n",
             " is staged by ",
+            " cannot be undone: ",
+            " cannot be made again: ",
             " (to be confirmed)",
             "\nOn standard error:\n",
             "\nExit codes:\n",

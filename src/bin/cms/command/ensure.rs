@@ -143,6 +143,14 @@ fn wishes(flags: &Flags, arguments: &[Vec<u8>]) -> Result<Vec<(Key, Wish)>, Fail
 /// Reads `KEY=VALUE`, `KEY+=ITEM` or `KEY-=ITEM`.
 fn wish(argument: &[u8]) -> Result<(Key, Wish), Failure> {
     let error = match Key::parse_assignment(argument) {
+        Ok((key, Some(b""))) if key.option.is_none() => {
+            let why = format!(
+                "'{}': a type is missing; '--absent {}' deletes the section",
+                show(argument),
+                key.text()
+            );
+            return Err(Failure::Usage(why));
+        }
         Ok((key, Some(value))) => return Ok((key, Wish::Is(value.to_vec()))),
         Ok((_, None)) => {
             let why = format!("'{}': '=VALUE', '+=ITEM' or '-=ITEM' is missing", show(argument));

@@ -10,6 +10,7 @@ mod catalogue;
 
 use std::borrow::Cow;
 
+#[cfg(feature = "german")]
 use cms::environment::variable;
 
 /// Returns a message in the language of the environment.
@@ -29,7 +30,8 @@ fn is_german() -> bool {
 }
 
 /// Returns the locale of messages, by the order of POSIX; `C` if none is set.
-pub fn locale_of_messages() -> String {
+#[cfg(feature = "german")]
+fn locale_of_messages() -> String {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(variable);
     set.map_or_else(|| "C".into(), |locale| locale.to_string_lossy().into_owned())
 }
