@@ -66,7 +66,7 @@ pub(crate) struct HotKeys {
 
 #[derive(Debug)]
 struct Lines {
-    /// A power of two of them, [`Lines::count`].
+    /// A power of two of them.
     entries: Box<[Entry]>,
     /// By how many bits the number of a key is shifted to become the place of an entry.
     shift: u32,

@@ -289,3 +289,25 @@ fn issue_13_show_export_list_search_and_get_read_any_revision_also_of_deleted_pa
     let before = sandbox.fails(1, &["export", "later", "--at", "3"]);
     assert!(before.contains("did not exist at revision 3"), "{before}");
 }
+
+#[test]
+fn progress_is_shown_in_a_terminal_and_nowhere_else() {
+    let sandbox = Sandbox::new();
+    let slow = "(echo set network.lan.a=1; sleep 1.5; echo set network.lan.b=1) | \"$0\" batch";
+    let in_shell = |words: &str| {
+        let mut command = Command::new("/bin/sh");
+        let set = sandbox.command();
+        command.envs(set.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        InTerminal::start(command.args(["-c", words, env!("CARGO_BIN_EXE_cms")])).end()
+    };
+    let (status, shown) = in_shell(slow);
+    assert!(
+        status.success() && shown.contains("\r\u{1b}[K1 lines are done\r\u{1b}[K"),
+        "{status:?} {shown:?}"
+    );
+    // To a file or a pipe, and with --quiet, nothing goes.
+    for words in [format!("{slow} 2>&1 | cat"), format!("{slow} -q")] {
+        let (_, shown) = in_shell(&words);
+        assert!(!shown.contains("lines are done"), "{words}: {shown:?}");
+    }
+}

@@ -1,11 +1,8 @@
 //! The context of a command: the store, and the packages it has loaded.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use cms::{
     DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Section, State,
@@ -18,10 +15,10 @@ use crate::argument::show;
 use crate::failure::{Exit, Failure, print_message};
 use crate::gather::Gathered;
 use crate::global::Global;
-use crate::language::message;
 use crate::log_file;
 use crate::pager::Out;
 use crate::paint::{Paint, colors_errors, wants_color};
+use crate::progress;
 use crate::records::note_edits;
 use crate::zone;
 
@@ -84,7 +81,7 @@ impl Context {
         let message = global.message.as_deref().unwrap_or_default();
         let mut options = Options::new().dirs(dirs).source(source).message(message).stale(stale);
         if show {
-            options = options.progress(progress);
+            options = options.progress(progress::read);
         }
         if !global.quiet {
             options = options.warn(warn);
@@ -336,26 +333,6 @@ fn warn(text: &str) {
 /// Warns that the last good state of a package is printed, because its text has an error.
 fn warn_of(problem: &Error) {
     warn(&format!("{problem}; the last good content is shown"));
-}
-
-/// Shows the progress of reading on the terminal, if it takes longer than a second.
-fn progress(read: usize, all: usize) {
-    static START: OnceLock<Instant> = OnceLock::new();
-    static SHOWN: AtomicBool = AtomicBool::new(false);
-    let start = START.get_or_init(Instant::now);
-    // The flag only says whether there is a line to erase; no other data depends on it.
-    if read == all {
-        if SHOWN.swap(false, Ordering::Relaxed) {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
-    } else if start.elapsed() > Duration::from_secs(1) {
-        SHOWN.store(true, Ordering::Relaxed);
-        let _ = write!(
-            io::stderr(),
-            "\r{}",
-            message(&format!("reading: {} % of {} MB", read * 100 / all.max(1), all / 1_000_000))
-        );
-    }
 }
 
 /// The package, section or option that a key names.

@@ -1,7 +1,7 @@
 //! Command lines of a file or of standard input.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
 
 use cms::Error;
@@ -13,6 +13,7 @@ use crate::dispatch::run_line;
 use crate::failure::{Exit, Failure, print_error, print_message};
 use crate::input::open_input;
 use crate::line::Line;
+use crate::progress;
 use crate::spec::Commands;
 
 /// Runs the lines of a file up to the first that fails, or all of them. Returns the exit code of the first that fails.
@@ -27,10 +28,14 @@ pub fn each_line(
     let mut number = 0;
     let mut worst = Exit::Ok;
     let mut failures = Vec::new();
+    let shows_progress = shows_progress(context, file.is_some());
     loop {
         let (start, read) = (number + 1, next_line(&mut input, &mut number));
         // After an error of the input, nothing more can be read.
         let is_end = read.as_ref().is_err_and(|failure| failure.exit() == Exit::Io);
+        if shows_progress {
+            progress::lines(start - 1);
+        }
         let outcome = match read {
             Ok(None) => break,
             Ok(Some(words)) => run(context, words),
@@ -41,6 +46,7 @@ pub fn each_line(
             Ok(exit) => exit,
             Err(Failure::BrokenPipe) => return Err(Failure::BrokenPipe),
             Err(failure) => {
+                progress::end();
                 context.report(&failure)?;
                 failure.exit()
             }
@@ -57,12 +63,19 @@ pub fn each_line(
             break;
         }
     }
+    progress::end();
     // The exit code is that of the first line that failed.
     context.worst = Exit::Ok;
     if worst != Exit::Ok && context.json {
         print_error(&json!({"batch": {"file": name, "failed": failures}}).to_string());
     }
     Ok(worst)
+}
+
+/// Reports whether the progress of the lines is shown: to a person who does not type them.
+fn shows_progress(context: &Context, has_file: bool) -> bool {
+    let is_typed = !has_file && io::stdin().is_terminal();
+    !context.quiet && !context.json && !is_typed && io::stderr().is_terminal()
 }
 
 /// The largest size of a logical line, in bytes. It bounds memory, since the input may be endless.

@@ -36,6 +36,7 @@ mod output;
 mod package_files;
 mod pager;
 mod paint;
+mod progress;
 #[cfg(feature = "shell")]
 mod prompt;
 mod quick_get;
