@@ -19,7 +19,6 @@ use crate::log_file;
 use crate::pager::Out;
 use crate::paint::{Paint, colors_errors, wants_color};
 use crate::progress;
-use crate::records::note_edits;
 use crate::zone;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
@@ -210,12 +209,19 @@ impl Context {
         self.store.history().find_revision(&zone::revision(spec))
     }
 
+    /// Notes edits by hand in the log, if the user may write it, so that the history has them.
+    pub fn note_edits(&self) {
+        if let Err(error) = self.store.history().note_edits() {
+            self.verbose(&format!("edits by hand cannot be noted in the log: {error}"));
+        }
+    }
+
     /// Takes the state that `--at` names.
     pub fn read_at(&mut self, at: Option<&str>) -> Result<(), Failure> {
         if let Some(spec) = at {
             let is_now = matches!(spec, "now" | "HEAD");
             // The log has to have packages that were deleted by hand.
-            note_edits(self);
+            self.note_edits();
             self.at = if is_now { At::Committed } else { At::State(self.resolve(spec)?) };
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Prints data on standard output and messages on standard error.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Map, Value as Json, json};
 
@@ -9,8 +9,20 @@ use crate::failure::{Exit, Failure, print_error};
 use crate::language::message;
 use crate::log_file;
 use crate::near;
+use crate::pager::{self, Out};
 
 impl Context {
+    /// Has the output of this command go through a pager, if it goes to a terminal. JSON is for programs.
+    pub fn page(&mut self) {
+        let is_for_people = !self.json && !self.global.no_pager && io::stdout().is_terminal();
+        if !is_for_people || matches!(self.out.get_ref(), Out::Pager(_)) || self.out.flush().is_err() {
+            return;
+        }
+        if let Some(pager) = pager::start() {
+            self.out = io::BufWriter::with_capacity(1 << 16, Out::Pager(pager));
+        }
+    }
+
     /// Writes to standard output.
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(self.out.write_all(bytes)?)

@@ -1,14 +1,12 @@
 //! The pager: output on a terminal goes through `CMS_PAGER`, `PAGER` or `less`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cms::environment::variable;
 use signal_hook::consts::SIGINT;
-
-use crate::context::Context;
 
 /// Where the output of a command goes.
 pub enum Out {
@@ -48,24 +46,11 @@ impl Drop for Pager {
     }
 }
 
-impl Context {
-    /// Has the output of this command go through a pager, if it goes to a terminal. JSON is for programs.
-    pub fn page(&mut self) {
-        let is_for_people = !self.json && !self.global.no_pager && io::stdout().is_terminal();
-        if !is_for_people || matches!(self.out.get_ref(), Out::Pager(_)) || self.out.flush().is_err() {
-            return;
-        }
-        if let Some(pager) = start() {
-            self.out = io::BufWriter::with_capacity(1 << 16, Out::Pager(pager));
-        }
-    }
-}
-
 /// Runs the pager `$1`; without it, the text is printed as it is.
 const SCRIPT: &str = r#"command -v "${1%% *}" >/dev/null && exec /bin/sh -c "$1"; exec cat"#;
 
 /// Starts the pager. `None` if there is none, or the user wants none.
-fn start() -> Option<Pager> {
+pub fn start() -> Option<Pager> {
     let set = ["CMS_PAGER", "PAGER"].into_iter().find_map(std::env::var_os);
     let is_unwanted = set.is_some_and(|command| command.is_empty());
     // A privileged program has no variables, and starts no program for its caller.

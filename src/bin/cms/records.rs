@@ -31,13 +31,6 @@ impl Users {
     }
 }
 
-/// Notes edits by hand in the log, if the user may write it, so that the history has them.
-pub fn note_edits(context: &Context) {
-    if let Err(error) = context.store.history().note_edits() {
-        context.verbose(&format!("edits by hand cannot be noted in the log: {error}"));
-    }
-}
-
 fn content(content: &Content) -> Vec<u8> {
     match content {
         Content::String(string) => shown::quoted(string).into_bytes(),

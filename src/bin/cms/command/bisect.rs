@@ -18,7 +18,7 @@ use crate::argument::path;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::records::RECORD;
-use crate::records::{Users, change_line, note_edits, record_json, record_title};
+use crate::records::{Users, change_line, record_json, record_title};
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, text};
 
@@ -45,7 +45,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    note_edits(context);
+    context.note_edits();
     let Some((program, arguments)) = call.expect(1, usize::MAX)?.split_first() else {
         return Ok(Exit::Usage);
     };

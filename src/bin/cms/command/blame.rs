@@ -7,7 +7,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
-use crate::records::{Users, note_edits};
+use crate::records::Users;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 use crate::zone;
@@ -35,7 +35,7 @@ const LINE: Shape = Shape::of(
 );
 
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
-    note_edits(context);
+    context.note_edits();
     let [package] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
     let lines = context.store.history().blame(&show(package))?;
     let mut users = Users::default();

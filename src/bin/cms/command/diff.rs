@@ -14,7 +14,6 @@ use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
 use crate::records::CHANGE;
-use crate::records::note_edits;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
@@ -104,7 +103,7 @@ pub fn two_states(context: &Context, call: &Call<Flags>) -> Result<Option<(State
     if is_file(a) || is_file(b) || (is_package(a) && is_package(b)) {
         return Ok(None);
     }
-    note_edits(context);
+    context.note_edits();
     Ok(Some((context.resolve(&show(a))?, context.resolve(&show(b))?)))
 }
 

@@ -13,7 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::near;
 use crate::records::RECORD;
 use crate::records::{
-    Users, change_line, check_log_of_root, check_logged, kind_text, note_edits, record_json, title_of_kind,
+    Users, change_line, check_log_of_root, check_logged, kind_text, record_json, title_of_kind,
 };
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, parsed, switch, text};
@@ -76,7 +76,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     if flags.utc {
         zone::use_utc();
     }
-    note_edits(context);
+    context.note_edits();
     let key = call.expect(0, 1)?.first().map(|key| Key::parse(key)).transpose()?;
     let chosen = Chosen::new(context, flags.since.as_deref(), flags.until.as_deref())?.by(
         flags.author.as_deref(),

@@ -3,7 +3,7 @@
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::records::{CHANGE, note_edits};
+use crate::records::CHANGE;
 use crate::reversal::{FLAGS, Flags, REVERSAL, Reversal};
 use crate::shape::Output;
 use crate::spec::{Call, Command, Writes};
@@ -20,7 +20,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    note_edits(context);
+    context.note_edits();
     let named = call.expect(0, 1)?.first();
     let history = context.store.history();
     let transaction = named.map(|spec| context.find_revision(&show(spec))).transpose()?;

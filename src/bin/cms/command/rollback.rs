@@ -11,8 +11,8 @@ use crate::argument::{path, show};
 use crate::context::Context;
 use crate::difference::print_difference;
 use crate::failure::{Exit, Failure};
+use crate::records::print_revision;
 use crate::records::{CHANGE, REVISION};
-use crate::records::{note_edits, print_revision};
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
 use crate::staged::STAGED;
@@ -49,7 +49,7 @@ pub const COMMAND: Command<Flags> = Command {
 };
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
-    note_edits(context);
+    context.note_edits();
     let Some((spec, packages)) = call.expect(1, usize::MAX)?.split_first() else { return Ok(Exit::Usage) };
     let packages: Vec<String> = packages.iter().map(|name| show(name)).collect();
     let state = match spec.contains(&b'/') || call.flags.from_file {
