@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::environment::Environment;
+use crate::report::{Bound, Report, Unit};
+use crate::rounds::{Entrant, Rounds};
 
 mod cases;
 mod completion;
+mod history;
 mod nothing;
 
 pub use cases::run;
@@ -86,6 +89,16 @@ pub fn spawn(line: &Line) -> Result<Duration> {
     let status = command.status()?;
     let time = start.elapsed();
     if status.success() { Ok(time) } else { Err(format!("{:?}: {status}", line.arguments).into()) }
+}
+
+/// Measures a command line of cms, and whether it takes at most `goal` milliseconds.
+fn within(environment: &Environment, report: &mut Report, case: &str, line: &Line, goal: f64) -> Result<()> {
+    let once = || spawn(line).map(|time| time.as_secs_f64() * 1000.0);
+    let entrants: Vec<Entrant<'_>> = vec![("cms", Box::new(once) as Box<dyn Fn() -> _>)];
+    let rounds = Rounds::run(&entrants, environment.repetitions(51))?;
+    let figures = rounds.figures("cms");
+    report.case(case, Unit::Milliseconds, &figures)?;
+    report.goal(&format!("{case}: milliseconds"), figures[0].value, Bound::AtMost(goal))
 }
 
 /// A program that takes uci's commands.

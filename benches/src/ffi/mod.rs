@@ -2,11 +2,12 @@
 //!
 //! What the `SAFETY` comments refer to:
 //!
-//! - F1. A handle comes from its own library, is kept beside that library's functions, and is released once, when   its
-//! owner is dropped. - F2. A [`Get`] borrows the owner of its context, so the context outlives every call through it. -
-//! F3. [`Reads`] borrow their keys: each is a string of ASCII with its NUL byte or, for `cms_key_get` and nothing
-//! else, a prepared key. The loops in `c/harness.c` get their number. - F4. A scratch buffer has [`SCRATCH`] bytes,
-//! more than any key or value here.
+//! - F1. A handle comes from its own library, is kept beside that library's functions, and is released once, when
+//!   its owner is dropped.
+//! - F2. A [`Get`] borrows the owner of its context, so the context outlives every call through it.
+//! - F3. [`Reads`] borrow their keys: each is a string of ASCII with its NUL byte or, for `cms_key_get` and nothing
+//!   else, a prepared key. The loops in `c/harness.c` get their number.
+//! - F4. A scratch buffer has [`SCRATCH`] bytes, more than any key or value here.
 
 mod gvdb;
 mod harness;

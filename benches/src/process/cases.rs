@@ -57,6 +57,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
     commit_a_megabyte(environment, report)?;
     apply_one_difference(environment, report)?;
     super::completion::run(environment, report)?;
+    super::history::run(environment, report)?;
     super::nothing::run(environment, report)
 }
 

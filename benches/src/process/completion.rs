@@ -1,12 +1,12 @@
 //! What a shell waits for after a Tab: the completion of a key in a package of 100 000 options.
 
-use super::{Line, Tree, spawn};
+use super::{Line, Tree, within};
 use crate::Result;
 use crate::data::{self, Shape};
 use crate::environment::Environment;
-use crate::report::{Bound, Report, Unit};
-use crate::rounds::{Entrant, Rounds};
+use crate::report::Report;
 
+/// How many options the package has.
 const OPTIONS: usize = 100_000;
 
 /// The most it may take, in milliseconds.
@@ -27,13 +27,7 @@ pub fn run(environment: &Environment, report: &mut Report) -> Result<()> {
         if !output.lines().any(|line| line == expected) {
             return Err(format!("the completion of '{typed}' has no '{expected}'").into());
         }
-        let once = || spawn(&line).map(|time| time.as_secs_f64() * 1000.0);
-        let entrants: Vec<Entrant<'_>> = vec![("cms", Box::new(once) as Box<dyn Fn() -> _>)];
-        let rounds = Rounds::run(&entrants, environment.repetitions(51))?;
-        let case = format!("completion of {name}, 100k options");
-        let figures = rounds.figures("cms");
-        report.case(&case, Unit::Milliseconds, &figures)?;
-        report.goal(&format!("{case}: milliseconds"), figures[0].value, Bound::AtMost(GOAL))?;
+        within(environment, report, &format!("completion of {name}, 100k options"), &line, GOAL)?;
     }
     Ok(())
 }
