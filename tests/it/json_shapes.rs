@@ -248,7 +248,7 @@ fn confirming(case: &mut Case) {
     let noticed = case.run(&["set", "--commit", "--json", "network.lan.mtu=1300"]);
     let when = "A warning that changed keys wait to be confirmed";
     case.shapes.check("json", when, &noticed.stderr);
-    case.silent(&["confirm"]);
+    case.json(JSON, &["confirm"]);
 }
 
 /// Tests commands that run programs or lines.
@@ -271,8 +271,8 @@ fn programs(case: &mut Case) {
 }
 
 fn upkeep(case: &mut Case) {
-    case.silent(&["rebuild"]);
-    case.json(DRY_RUN, &["rebuild", "--dry-run"]);
+    case.json(JSON, &["rebuild"]);
+    case.json(JSON, &["rebuild", "--dry-run"]);
     case.read(&["memory"]);
     case.read(&["check-map"]);
     case.read(&["audit", "verify"]);

@@ -1,5 +1,7 @@
 //! `cms confirm`: confirms a commit that is rolled back otherwise.
 
+use serde_json::json;
+
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_message};
@@ -7,7 +9,7 @@ use crate::guard;
 use crate::guard::{HOOK_TIME, rollback_variables};
 use crate::hook;
 use crate::hook::Ended;
-use crate::shape::Output;
+use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, switch};
 use crate::waiting::print_pending;
 use crate::waiting::{NOT_WAITING, WAITING};
@@ -46,11 +48,18 @@ pub const COMMAND: Command<Flags> = Command {
     ],
     writes: Writes::Alone,
     json: &[
+        Output::one(&CONFIRMED),
         Output::one(&WAITING).when("With --json --dry-run"),
         Output::one(&NOT_WAITING).when("With --json --dry-run, if no commit waits"),
     ],
     run,
 };
+
+/// The confirmation.
+const CONFIRMED: Shape = Shape::of(
+    "
+    transaction number the confirmed transaction",
+);
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let on_rollback = call.flags.on_rollback.as_deref();
@@ -79,7 +88,11 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         return print_pending(context);
     }
     let done = context.store.confirmations().confirm(sequence, None)?;
-    context.note(&format!("transaction {done} is confirmed"));
+    if context.json {
+        context.put_json(&json!({"transaction": done}))?;
+    } else {
+        context.note(&format!("transaction {done} is confirmed"));
+    }
     Ok(Exit::Ok)
 }
 

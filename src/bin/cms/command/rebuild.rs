@@ -15,11 +15,11 @@ pub const COMMAND: Command = Command {
     summary: "rebuild the maps from the text: all, or those of the packages named",
     flags: &[],
     writes: Writes::Alone,
-    json: &[Output::rows(&PACKAGE).when("With --json --dry-run")],
+    json: &[Output::rows(&PACKAGE)],
     run,
 };
 
-/// A package whose map would be rebuilt.
+/// A package whose map was rebuilt, or would be with `--dry-run`.
 const PACKAGE: Shape = Shape::of(
     "
     package text its name",
@@ -28,19 +28,23 @@ const PACKAGE: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for name in context.packages(&call.arguments)? {
+        let row = json!({"package": show(&name)});
         if context.dry_run {
-            match context.json {
-                true => rows.push(json!({"package": show(&name)})),
-                false => context.print_line(&format!("would rebuild the map of {}", show(&name)))?,
+            if !context.json {
+                context.print_line(&format!("would rebuild the map of {}", show(&name)))?;
             }
+            rows.push(row);
             continue;
         }
         match context.store.maps().rebuild(&name) {
-            Ok(()) => context.verbose(&format!("{}: the map is rebuilt", show(&name))),
+            Ok(()) => {
+                context.verbose(&format!("{}: the map is rebuilt", show(&name)));
+                rows.push(row);
+            }
             Err(error) => context.report(&error.into())?,
         }
     }
-    if context.dry_run && context.json {
+    if context.json {
         context.put_rows(rows)?;
     }
     Ok(Exit::Ok)
