@@ -138,7 +138,10 @@ pub const CMS_CHANGE_MOVED: i32 = 4;
 /// Looks for the transactions that changed a package, a section or an option, at most `most` of them, or all if
 /// that is 0; with NULL for `key`, for all transactions. Changes made with an editor are noted first.
 ///
-/// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written; or there is no such section.
+/// The history of a key that nothing has changed is empty.
+///
+/// CMS_ERR_NOT_FOUND: there is no log, because no state directory can be written; or a selector (@TYPE[...]) finds no
+/// section.
 /// CMS_ERR_DAMAGED: the log is damaged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_history_open(

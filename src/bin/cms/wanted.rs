@@ -37,7 +37,13 @@ impl Input<'_> {
         }
         let bytes = read_input(self.file)?;
         if bytes.trim_ascii().is_empty() && !self.allow_empty {
-            return Err(Self::empty(format!("{}: it is empty; nothing is changed", show(self.shown()))));
+            let why = format!("{}: it is empty; nothing is changed", show(self.shown()));
+            return Err(match self.package {
+                Some(_) => Self::empty(why),
+                None => {
+                    Failure::Hinted(Exit::Invalid, why, "a line 'package NAME' begins each package".into())
+                }
+            });
         }
         let read = self.parse(bytes).map_err(|failure| match failure {
             Failure::Engine(Error::Parse(error)) => Error::from(error.in_file(path(self.shown()))).into(),

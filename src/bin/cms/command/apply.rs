@@ -45,7 +45,7 @@ pub const COMMAND: Command<Flags> = Command {
         switch("diff", "show the difference", |flags: &mut Flags| &mut flags.diff),
         switch("exit-code", "exit 1 if something was changed", |flags: &mut Flags| &mut flags.exit_code),
         switch("stage", "stage the changes instead of committing them", |flags: &mut Flags| &mut flags.stage),
-        switch("allow-empty", "accept an empty text, which empties the package", |flags: &mut Flags| {
+        switch("allow-empty", "accept a package without sections, which is emptied", |flags: &mut Flags| {
             &mut flags.allow_empty
         }),
     ],
