@@ -135,6 +135,15 @@ fn a_text_with_errors_can_be_mended_and_a_new_package_be_made() {
         "{row}"
     );
     assert_eq!(sandbox.read("network"), "# new\nconfig a b\n");
+    // The name may be a slip of the fingers, so both are said before the editor starts.
+    let mut command = sandbox.command();
+    command.args(["edit", "netwrk"]).env("EDITOR", "true");
+    let (_, said) = run(command);
+    assert!(
+        said.contains("there is no package 'netwrk' yet") && said.contains("did you mean 'network'?"),
+        "{said}"
+    );
+    assert!(!sandbox.path("config").join("netwrk").exists());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cms::log::Content;
-use cms::{Clash, CommitOptions, Error, Exchange, History, Package, Place, ThreeWay};
+use cms::{Clash, CommitOptions, Error, Exchange, History, Key, Package, Place, ThreeWay};
 use serde_json::json;
 
 use crate::argument::{path, show};
@@ -14,6 +14,7 @@ use crate::difference::unified;
 use crate::editor::{WorkingCopy, base_of, edit, left_copies, remove_left};
 use crate::failure::{Exit, Failure, print_error};
 use crate::input::read_input;
+use crate::near;
 use crate::records::{CHANGE, change_json};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, switch};
@@ -107,6 +108,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let copy = WorkingCopy::make(&place.name, &text)?;
     if let Some(base) = &base {
         copy.keep_base(base)?;
+    }
+    if base.is_none() {
+        context.note(&format!("there is no package '{}' yet: a commit of this edit makes it", place.name));
+        near::print_near(context, &Key::parse(package)?);
     }
     context.note(&format!("the text is edited in {}", copy.path.display()));
     Edit { context, place, base, copy, resumed, yes: call.flags.yes }.run()
