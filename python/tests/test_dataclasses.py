@@ -234,6 +234,21 @@ def test_lists_of_sections_are_saved_with_what_is_there(store: cms.Store, where:
     assert "# Comments of a person must stay." in text(where, "network")
 
 
+def test_a_section_in_a_dict_is_saved_option_by_option(store: cms.Store, where: Dict[str, Path]) -> None:
+    @dataclass
+    class Interfaces:
+        lan: Dict[str, Any]
+
+    loaded, before = store.load(Interfaces, "network"), (where["config_dir"] / "network").read_text()
+    store.save(loaded, "network")
+    assert (where["config_dir"] / "network").read_text() == before, "nothing was changed"
+    del loaded.lan["netmask"]
+    loaded.lan.update(mtu=1400, dns=["1.1.1.1"])
+    store.save(loaded, "network")
+    assert store.load(Interfaces, "network").lan == {**loaded.lan, "mtu": "1400"}
+    assert "network.lan.netmask" not in store and store.get("network.lan.dns", type=list) == ["1.1.1.1"]
+
+
 def test_what_would_be_read_as_something_else_is_refused(store: cms.Store) -> None:
     @dataclass
     class Dns:

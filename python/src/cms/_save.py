@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Iterator, List, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Tuple
 
 from . import _keys
 from ._convert import is_list, to_bytes, to_items
@@ -24,6 +24,8 @@ def save(txn: Transaction, instance: Any, key: str) -> None:
             _save_sections(txn, field, value, where)
         elif field.inner is not None:
             _save_section(txn, field, value, where)
+        elif isinstance(value, Mapping):
+            _save_options(txn, value, where)
         else:
             _save_option(txn, field, value, where)
 
@@ -84,6 +86,20 @@ def _save_section(txn: Transaction, field: Field, value: Any, key: str) -> None:
     if present is ABSENT and _keys.parts(key) == 2:
         txn.set(key, _type_of(value, key))
     save(txn, value, present.key if isinstance(present, Section) else key)
+
+
+def _save_options(txn: Transaction, options: Mapping[str, Any], key: str) -> None:
+    """Writes the options of a section that a field holds as a mapping."""
+    section = txn._find(key)
+    if section is ABSENT:
+        txn.set(key, _type_of(options, key))
+        section = txn._find(key)
+    for name in [name for name in section if written(options.get(name)) is None]:
+        txn.delete(f"{section.key}.{name}")
+    for name, value in options.items():
+        wanted = written(value)
+        if wanted is not None and section.get(name) != wanted:
+            txn.set(f"{section.key}.{name}", wanted)
 
 
 def _type_of(instance: Any, key: str) -> str:
