@@ -219,10 +219,13 @@ impl Context {
     /// Takes the state that `--at` names.
     pub fn read_at(&mut self, at: Option<&str>) -> Result<(), Failure> {
         if let Some(spec) = at {
-            let is_now = matches!(spec, "now" | "HEAD");
-            // The log has to have packages that were deleted by hand.
-            self.note_edits();
-            self.at = if is_now { At::Committed } else { At::State(self.resolve(spec)?) };
+            self.at = if matches!(spec, "now" | "HEAD") {
+                At::Committed
+            } else {
+                // The log has to have packages that were deleted by hand.
+                self.note_edits();
+                At::State(self.resolve(spec)?)
+            };
         }
         Ok(())
     }

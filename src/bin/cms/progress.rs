@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crate::language::message;
 
 /// The time between two lines, in milliseconds.
-const PAUSE: u64 = 100;
+const PAUSE: u32 = 100;
 
 /// When the line was shown, in milliseconds since the first call, or 0 if no line is shown. It only says whether there
 /// is a line to erase or to renew; no other data depends on it.
-static SHOWN: AtomicU64 = AtomicU64::new(0);
+static SHOWN: AtomicU32 = AtomicU32::new(0);
 
 /// Shows how much of a text is read, in bytes.
 pub fn read(read: usize, all: usize) {
@@ -36,7 +36,7 @@ pub fn end() {
 
 fn show(text: impl Fn() -> String) {
     static START: OnceLock<Instant> = OnceLock::new();
-    let elapsed = u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX);
+    let elapsed = u32::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u32::MAX);
     let shown = SHOWN.load(Ordering::Relaxed);
     if elapsed < 1000 || elapsed.saturating_sub(shown) < PAUSE {
         return;

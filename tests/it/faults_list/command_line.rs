@@ -63,8 +63,9 @@ fn s4_now_is_what_is_committed_whatever_the_log_knows() {
     assert_eq!(sandbox.ok(&["get", "--at", "HEAD", "network.lan.ipaddr"]), "10.0.0.3\n");
     assert!(sandbox.ok(&["show", "--at", "now", "network"]).contains("network.lan.ipaddr='10.0.0.3'"));
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.4\n");
-    // A number means the state after that transaction.
-    assert_eq!(sandbox.ok(&["get", "--at", "-0", "network.lan.ipaddr"]), "10.0.0.2\n");
+    // A number means the state after that transaction. Edits are noted first, as for the history that -0 counts from.
+    assert_eq!(sandbox.ok(&["get", "--at", "-0", "network.lan.ipaddr"]), "10.0.0.3\n");
+    assert_eq!(sandbox.ok(&["get", "--at", "-1", "network.lan.ipaddr"]), "10.0.0.2\n");
     let why = sandbox.fails(1, &["get", "--at", "now", "netwrk.lan.ipaddr"]);
     assert!(why.contains("netwrk: not found"), "{why}");
 }

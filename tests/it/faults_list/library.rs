@@ -210,10 +210,15 @@ printf "config interface 'lan'\n\toption proto 'static'\n\toption ipaddr '192.16
 printf "config system\n\toption hostname 'one'\n" > "$CMS_CONFIG_DIR/system"
 printf "config rule\n\toption name 'Allow-Ping'\n\toption target 'ACCEPT'\n" > "$CMS_CONFIG_DIR/firewall"
 printf "config wifi 'home'\n\toption key 'secret'\n" > "$CMS_CONFIG_DIR/wireless"
-for program in service systemctl; do printf '#!/bin/sh\nexit 0\n' > "$HERE/bin/$program"; done
+for program in service systemctl logger; do printf '#!/bin/sh\nexit 0\n' > "$HERE/bin/$program"; done
 printf '#!/bin/sh\n[ "$1" != verify ] || exec "$CMS_REAL" "$@"\n"$CMS_REAL" "$@"\ncode=$?\n[ $code = 0 ] || echo "$code cms $*" >> "$HERE/failed"\nexit $code\n' > "$HERE/bin/cms"
 printf '#!/bin/sh\nshift\nexec "$@"\n' > "$HERE/bin/ssh"
 printf '#!/bin/sh\n! grep -q metric "$CMS_CONFIG_DIR/network"\n' > "$HERE/bin/ping"
+printf '#!/bin/sh\necho secret\n' > "$HERE/bin/pass"
+printf '#!/bin/sh\nexec sleep 60\n' > "$HERE/bin/mydaemon"
+printf "package network\n\nconfig interface 'lan'\n\toption proto 'dhcp'\n" > wanted.conf
+printf 'secret' > key
+export EDITOR=true
 printf 'set network.lan.mtu=1400\ncommit\n' > script
 chmod +x "$HERE"/bin/*
 : > "$HERE/failed"
@@ -231,7 +236,11 @@ fn script_of(document: &str) -> String {
     for line in document.lines().filter_map(|line| line.strip_prefix("    ")) {
         let line = line.strip_prefix("$ ").unwrap_or(line);
         script.push_str(line);
-        script.push_str(if line.ends_with('&') { "\nbackground=$!\nsleep 1\n" } else { "\n" });
+        script.push_str(if line.ends_with('&') {
+            "\nbackground=\"$background $!\"\nsleep 1\n"
+        } else {
+            "\n"
+        });
     }
     script
 }
@@ -267,6 +276,7 @@ fn a16_every_command_of_the_recipes_does_what_it_says() {
     let expected = [
         // These report a difference or a missing state: no log is two hours old here, and there is no @4711.
         "1 cms diff network",
+        "1 cms apply --check wanted.conf",
         "1 cms get --at @{2 hours ago} network.lan.ipaddr",
         "1 cms diff -3 now",
         "1 cms diff @4711 now",
