@@ -65,7 +65,11 @@ fn s4_now_is_what_is_committed_whatever_the_log_knows() {
     assert_eq!(sandbox.ok(&["get", "network.lan.ipaddr"]), "10.0.0.4\n");
     // A number means the state after that transaction. Edits are noted first, as for the history that -0 counts from.
     assert_eq!(sandbox.ok(&["get", "--at", "-0", "network.lan.ipaddr"]), "10.0.0.3\n");
-    assert_eq!(sandbox.ok(&["get", "--at", "-1", "network.lan.ipaddr"]), "10.0.0.2\n");
+    assert_eq!(
+        sandbox.ok(&["get", "--at", "-2", "network.lan.ipaddr"]),
+        "10.0.0.2\n",
+        "two packages were edited"
+    );
     let why = sandbox.fails(1, &["get", "--at", "now", "netwrk.lan.ipaddr"]);
     assert!(why.contains("netwrk: not found"), "{why}");
 }
