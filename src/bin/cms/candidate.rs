@@ -85,7 +85,7 @@ fn keys(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, F
     let package = &context.load(&key.package)?.package;
     Ok(match find(package, &key)? {
         Found::Package(package) => {
-            sections(package, &typed[dot + 1..]).map(|name| format!("{stem}{name}.")).collect()
+            sections(package, &typed[dot + 1..]).map(|name| [stem, &name, "."].concat()).collect()
         }
         Found::Section(section) => {
             section.options().map(|option| format!("{stem}{}{}", show(option.name()), next.end())).collect()
@@ -120,7 +120,12 @@ fn sections<'p>(package: &'p Package, typed: &str) -> impl Iterator<Item = Strin
     }
     let mut positions: HashMap<&[u8], usize> = HashMap::new();
     let is_generated = typed.starts_with("cfg");
+    // Positions are only counted where a selector may need them.
+    let are_named = package.sections().all(|section| !section.is_anonymous());
     package.sections().map(move |section| {
+        if are_named {
+            return show(section.name());
+        }
         let kind = section.section_type();
         let position = positions.entry(kind).or_default();
         *position += 1;
