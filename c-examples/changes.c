@@ -241,7 +241,7 @@ static void iteration_in_a_transaction(const cms_store *store)
     cms_package_iter_close(packages), cms_section_iter_close(sections), cms_option_iter_close(options);
 }
 
-/* A change that is undone and made again; a commit that waits, which the next one is told of. */
+/* Undoes a change and makes it again. Commits while another commit waits to be confirmed, and reads the warning. */
 static void undone_and_pending(const cms_store *store)
 {
     cms_txn *txn;

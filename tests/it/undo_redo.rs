@@ -196,7 +196,7 @@ fn m22_a_second_undo_goes_further_back_and_prints_what_and_whose() {
     sandbox.ok(&["undo", "-q"]);
     sandbox.ok(&["set", "--commit", "network.lan.ipaddr=10.0.0.9"]);
     let said = sandbox.fails(5, &["redo"]);
-    // Who changed it is a user, and not a bare number.
+    // The message names the user who changed the key, and shows no bare number.
     assert!(said.contains(" of root through cms") || said.contains(" of user "), "{said}");
     assert!(
         said.contains("network.lan.ipaddr") && said.contains("transaction 4 cannot be made again"),

@@ -1,4 +1,4 @@
-//! What a person waits for who looks at a long history.
+//! Measures how long `cms history` takes with a long log.
 
 use std::fmt::Write as _;
 use std::fs;
