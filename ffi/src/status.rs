@@ -376,6 +376,7 @@ fn of_code(code: Code) -> cms_status {
     match code {
         Code::NotFound => CMS_ERR_NOT_FOUND,
         Code::Invalid => CMS_ERR_INVALID,
+        Code::Type => CMS_ERR_TYPE,
         Code::Exists => CMS_ERR_EXISTS,
         Code::Ambiguous => CMS_ERR_AMBIGUOUS,
         Code::Parse => CMS_ERR_PARSE,

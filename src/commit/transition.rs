@@ -158,7 +158,9 @@ impl Transition {
 /// Makes the transition of setting an option to another string from its line of the text alone. Returns `None` unless the
 /// format reads the line as this option both before and after: see [`Format::option_line`].
 fn line_step(format: &dyn Format, old: &Arc<ParsedText>, delta: &Delta) -> Option<Transition> {
-    let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value) } = delta else {
+    let Delta { kind: DeltaKind::Set, section, option: Some(option), value: Some(value), value_type: None } =
+        delta
+    else {
         return None;
     };
     if !is_value(value) || value.len() >= MAX_VALUE || section.len().max(option.len()) > MAX_NAME {

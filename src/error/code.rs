@@ -11,6 +11,7 @@ use super::Error;
 pub enum Code {
     NotFound,
     Invalid,
+    Type,
     Exists,
     Ambiguous,
     Parse,
@@ -29,9 +30,10 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NotFound,
         Self::Invalid,
+        Self::Type,
         Self::Exists,
         Self::Ambiguous,
         Self::Parse,
@@ -57,6 +59,7 @@ impl Error {
         match self {
             Self::NotFound { .. } | Self::Missing(_) => Code::NotFound,
             Self::Invalid { .. } => Code::Invalid,
+            Self::Type { .. } => Code::Type,
             Self::Exists { .. } => Code::Exists,
             Self::Ambiguous { .. } => Code::Ambiguous,
             Self::Parse(_) => Code::Parse,

@@ -28,6 +28,7 @@ impl Error {
         match self {
             Self::NotFound { key: name }
             | Self::Exists { key: name }
+            | Self::Type { key: name, .. }
             | Self::Ambiguous { key: name, .. }
             | Self::Conflict { key: name, .. }
             | Self::Stale { key: name }

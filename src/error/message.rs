@@ -12,6 +12,9 @@ impl fmt::Display for Error {
             Self::NotFound { key } => write!(f, "{key}: not found"),
             Self::Missing(missing) => missing.fmt(f),
             Self::Invalid { what, why } => write!(f, "'{what}': {why}"),
+            Self::Type { key, text, value_type } => {
+                write!(f, "{key}: '{text}' is not of the type {value_type}, which the value has")
+            }
             Self::Exists { key } => write!(f, "{key}: the name is in use"),
             Self::Ambiguous { key, matches } => {
                 write!(f, "{key}: matches {} sections ({})", matches.len(), matches.join(", "))
@@ -90,6 +93,7 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Parse(error) => error.hint(),
+            Self::Type { .. } => Some("give a value of that type, or name another type"),
             Self::Ambiguous { .. } => Some("name one of the sections, or select it by its index"),
             Self::Conflict { .. } => Some("read the package again and repeat the change"),
             Self::Locked { .. } => Some("wait until the holder has finished, or end it if it hangs"),

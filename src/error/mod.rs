@@ -40,6 +40,15 @@ pub enum Error {
         /// The rule it breaks.
         why: &'static str,
     },
+    /// The text is no value of the type that the option has, or that was asked for.
+    Type {
+        /// The key.
+        key: String,
+        /// The text.
+        text: String,
+        /// The name of the type.
+        value_type: &'static str,
+    },
     /// The name is taken.
     Exists {
         /// The key that exists already.
@@ -194,6 +203,9 @@ impl Error {
             Self::Missing(missing) => Self::Missing(missing.clone()),
             Self::Invalid { what, why } => Self::Invalid { what: what.clone(), why },
             Self::Exists { key } => Self::Exists { key: key.clone() },
+            Self::Type { key, text, value_type } => {
+                Self::Type { key: key.clone(), text: text.clone(), value_type }
+            }
             Self::Ambiguous { key, matches } => {
                 Self::Ambiguous { key: key.clone(), matches: matches.clone() }
             }

@@ -569,7 +569,13 @@ impl Transaction {
             (Some(section), _) => section.name().to_vec(),
             (None, section) => return Err(Error::NotFound { key: Key { section, ..parsed }.text() }),
         };
-        let delta = Delta { kind, section, option: parsed.option, value: value.map(<[u8]>::to_vec) };
+        let delta = Delta {
+            kind,
+            section,
+            option: parsed.option,
+            value: value.map(<[u8]>::to_vec),
+            value_type: None,
+        };
         if !matches!(working.edit().make(&delta, Dialect::Cms)?, Made::Nothing) {
             working.push(delta);
         }

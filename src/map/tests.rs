@@ -171,8 +171,13 @@ fn change(
     value: Option<&str>,
 ) {
     let bytes = |text: &str| text.as_bytes().to_vec();
-    let delta =
-        crate::Delta { kind, section: bytes(section), option: option.map(bytes), value: value.map(bytes) };
+    let delta = crate::Delta {
+        kind,
+        section: bytes(section),
+        option: option.map(bytes),
+        value: value.map(bytes),
+        value_type: None,
+    };
     document.apply(&delta, crate::format::uci::Dialect::Cms).expect("allowed");
 }
 

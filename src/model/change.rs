@@ -1,5 +1,6 @@
 //! A change to a package.
 
+use super::value_type::ValueType;
 use crate::bytes;
 
 /// The kind of a change.
@@ -34,6 +35,8 @@ pub struct Delta {
     pub option: Option<Vec<u8>>,
     /// With which value.
     pub value: Option<Vec<u8>>,
+    /// For a value of an option: its type. `None` keeps the type of a value that exists, and makes a string of a new one.
+    pub value_type: Option<ValueType>,
 }
 
 impl Delta {
@@ -45,7 +48,14 @@ impl Delta {
             section: section.to_vec(),
             option: option.map(<[u8]>::to_vec),
             value: value.map(<[u8]>::to_vec),
+            value_type: None,
         }
+    }
+
+    /// Sets the type of the value.
+    #[must_use]
+    pub fn of_type(self, value_type: ValueType) -> Self {
+        Self { value_type: Some(value_type), ..self }
     }
 
     /// Returns `PACKAGE.SECTION[.OPTION]`.

@@ -6,5 +6,7 @@ pub mod change;
 pub mod convert;
 pub(crate) mod dialect;
 pub(crate) mod digest;
+pub mod format_kind;
 pub mod name;
 pub(crate) mod package;
+pub mod value_type;

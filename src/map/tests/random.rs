@@ -36,7 +36,7 @@ fn change_something(document: &mut Package, numbers: &mut Numbers) {
         8 => (AddList, of, text(option), text("item".repeat(4))),
         _ => (Set, of, text(option), text(format!("{}", numbers.below(1000)))),
     };
-    let _ = document.apply(&crate::Delta { kind, section, option, value }, Dialect::Cms);
+    let _ = document.apply(&crate::Delta { kind, section, option, value, value_type: None }, Dialect::Cms);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use super::{OptionId, Package, SectionId, Span};
 use crate::error::Result;
 use crate::error::memory;
 use crate::error::parse::{ParseError, Reason};
+use crate::model::format_kind::FormatKind;
+use crate::model::value_type::ValueType;
 
 /// The bytes of a name or a value.
 #[derive(Debug, Clone)]
@@ -47,6 +49,17 @@ impl Builder {
         // Each line may begin a section.
         memory::check_available_for_package(&text, b"\n")?;
         Ok(Self { package: Package::over(name, text) })
+    }
+
+    /// Begins a package of another format than UCI.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Builder::new`].
+    pub fn of_format(name: &[u8], text: Arc<Vec<u8>>, format: FormatKind) -> Result<Self> {
+        let mut builder = Self::new(name, text)?;
+        builder.package.format = format;
+        Ok(builder)
     }
 
     /// Appends a section. Without a name it is anonymous and gets a generated one.
@@ -106,6 +119,53 @@ impl Builder {
         Ok(())
     }
 
+    /// Sets an option to a value of a type that is no list.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Builder::section`].
+    pub fn typed(
+        &mut self,
+        section: SectionId,
+        name: &Piece<'_>,
+        value: Piece<'_>,
+        value_type: ValueType,
+    ) -> Result<()> {
+        self.string(section, name.clone(), value)?;
+        self.set_type(section, name, value_type);
+        Ok(())
+    }
+
+    /// Sets an option to a list of a type.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Builder::section`].
+    pub fn list<'b>(
+        &mut self,
+        section: SectionId,
+        name: &Piece<'_>,
+        items: impl IntoIterator<Item = Piece<'b>>,
+        list_type: ValueType,
+    ) -> Result<()> {
+        let items = items.into_iter().map(|item| self.span(item)).collect::<Result<Vec<_>>>()?;
+        match self.option(section, name) {
+            Some(option) => self.package.set_list(section, option, items),
+            None => {
+                let name = self.span(name.clone())?;
+                self.package.push_list(section, name, items);
+            }
+        }
+        self.set_type(section, name, list_type);
+        Ok(())
+    }
+
+    fn set_type(&mut self, section: SectionId, name: &Piece<'_>, value_type: ValueType) {
+        if let Some(option) = self.option(section, name) {
+            self.package.set_value_type(section, option, value_type);
+        }
+    }
+
     /// Ends reading. Sections and options that are added from now on count as not in the text.
     #[must_use]
     pub fn finish(self) -> Package {
@@ -125,5 +185,90 @@ impl Builder {
             Piece::InText(range) => Ok(Span::of_source(range.start, range.len())),
             Piece::Apart(bytes) => self.package.intern(bytes, None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::model::change::{Delta, DeltaKind};
+    use crate::model::dialect::Dialect;
+    use crate::model::package::Value;
+
+    /// A JSON package with a value of each kind in the section `s`.
+    fn typed() -> Package {
+        let mut builder =
+            Builder::of_format(b"app", Arc::default(), FormatKind::Json).expect("an empty text");
+        let section = builder.section(Piece::Apart(b"s"), Some(Piece::Apart(b"s"))).expect("a section");
+        for (name, value, value_type) in [
+            ("port", "8080", ValueType::Int),
+            ("ratio", "1.50", ValueType::Float),
+            ("on", "true", ValueType::Bool),
+        ] {
+            let name = Piece::Apart(name.as_bytes());
+            builder.typed(section, &name, Piece::Apart(value.as_bytes()), value_type).expect("an option");
+        }
+        builder.list(section, &Piece::Apart(b"none"), [], ValueType::List).expect("an empty list");
+        let items = [Piece::Apart(b"1"), Piece::Apart(b"2")];
+        builder.list(section, &Piece::Apart(b"ids"), items, ValueType::IntList).expect("a list");
+        builder.finish()
+    }
+
+    fn set(package: &mut Package, option: &str, value: &str, value_type: Option<ValueType>) -> Result<()> {
+        let delta = Delta::new(DeltaKind::Set, b"s", Some(option.as_bytes()), Some(value.as_bytes()));
+        package.apply(&Delta { value_type, ..delta }, Dialect::Cms).map(|_| ())
+    }
+
+    fn shown(package: &Package, option: &str) -> (String, &'static str) {
+        let section = package.section(b"s").expect("the section");
+        let view = section.option(option.as_bytes()).expect("the option");
+        let items: Vec<_> =
+            view.value().items().map(|item| String::from_utf8_lossy(item).into_owned()).collect();
+        (items.join(" "), view.value_type().name())
+    }
+
+    #[test]
+    fn a_value_keeps_its_type_when_it_is_set_and_refuses_what_does_not_fit() {
+        let mut package = typed();
+        for (option, value, becomes) in
+            [("port", "0x50", "80"), ("ratio", "2", "2.0"), ("on", "off", "false")]
+        {
+            let before = shown(&package, option).1;
+            set(&mut package, option, value, None).expect("it fits");
+            assert_eq!(shown(&package, option), (becomes.to_owned(), before));
+        }
+        let refused = set(&mut package, "port", "http", None);
+        assert!(matches!(refused, Err(Error::Type { value_type: "int", .. })), "{refused:?}");
+        assert_eq!(shown(&package, "port"), ("80".to_owned(), "int"));
+        set(&mut package, "port", "http", Some(ValueType::String)).expect("another type");
+        assert_eq!(shown(&package, "port"), ("http".to_owned(), "string"));
+        set(&mut package, "new", "", None).expect("JSON has empty strings");
+        assert_eq!(shown(&package, "new"), (String::new(), "string"));
+    }
+
+    #[test]
+    fn uci_text_has_strings_for_all_types() {
+        let mut package = Package::new(b"app");
+        package.apply(&Delta::new(DeltaKind::Set, b"s", None, Some(b"t")), Dialect::Cms).expect("a section");
+        set(&mut package, "on", "yes", Some(ValueType::Bool)).expect("a truth value");
+        set(&mut package, "ratio", "3", Some(ValueType::Float)).expect("a number");
+        assert_eq!(shown(&package, "on"), ("1".to_owned(), "string"));
+        assert_eq!(shown(&package, "ratio"), ("3.0".to_owned(), "string"));
+    }
+
+    #[test]
+    fn packages_differ_by_types_and_by_empty_lists_where_the_format_has_them() {
+        let (package, mut other) = (typed(), typed());
+        assert_eq!(shown(&package, "ids"), ("1 2".to_owned(), "int-list"));
+        assert_eq!(package, other);
+        set(&mut other, "port", "8080", Some(ValueType::String)).expect("another type");
+        assert_ne!(package, other);
+        let mut other = typed();
+        other
+            .apply(&Delta::new(DeltaKind::Delete, b"s", Some(b"none"), None), Dialect::Cms)
+            .expect("deleted");
+        assert_ne!(package, other);
+        assert_eq!(package.section(b"s").and_then(|s| s.get(b"port")), Some(Value::String(b"8080")));
     }
 }

@@ -7,6 +7,7 @@ use super::table::NameTable;
 use super::{ADDED, NEW, OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
 use crate::error::Result;
 use crate::model::name;
+use crate::model::value_type::ValueType;
 
 /// Above this many options a section gets a hash table.
 const TABLE_ABOVE: usize = 16;
@@ -170,7 +171,12 @@ impl Package {
         let SectionData { options, by_name, .. } = &mut sections[section.0 as usize];
         let options = options.to_mut();
         let index = u32::try_from(options.len()).expect("fewer options than bytes");
-        options.push(OptionData { name, value, origin: if *loading { index } else { NEW }, alive: true });
+        let value_type = match value {
+            Slot::String(_) => ValueType::String,
+            Slot::List(_) => ValueType::List,
+        };
+        let origin = if *loading { index } else { NEW };
+        options.push(OptionData { name, value, origin, alive: true, value_type });
         if let Some(table) = by_name {
             if !table.insert(text.get(name), index) {
                 self.duplicates = true;
@@ -200,7 +206,23 @@ impl Package {
     /// Sets an option to the string `value`, replacing its string or list.
     pub(crate) fn set_string(&mut self, section: SectionId, option: OptionId, value: Span) {
         self.touch(section, Some(option));
-        self.option_mut(section, option).value = Slot::String(value);
+        let data = self.option_mut(section, option);
+        (data.value, data.value_type) = (Slot::String(value), ValueType::String);
+    }
+
+    /// Sets an option to a list, replacing its string or list.
+    pub(crate) fn set_list(&mut self, section: SectionId, option: OptionId, items: Vec<Span>) {
+        self.touch(section, Some(option));
+        let slot = self.new_list(items);
+        let data = self.option_mut(section, option);
+        (data.value, data.value_type) = (slot, ValueType::List);
+    }
+
+    /// Sets the type of an option's value: of a list for a list, another for a string.
+    pub(crate) fn set_value_type(&mut self, section: SectionId, option: OptionId, value_type: ValueType) {
+        let data = self.option_mut(section, option);
+        debug_assert_eq!(value_type.is_list(), matches!(data.value, Slot::List(_)), "the text of a value");
+        data.value_type = value_type;
     }
 
     /// Appends an item to an option, which becomes a list if it was a string.
@@ -210,7 +232,9 @@ impl Package {
             Slot::List(list) => self.lists[list as usize].push(item),
             Slot::String(first) => {
                 let slot = self.new_list(vec![first, item]);
-                self.option_mut(section, option).value = slot;
+                let data = self.option_mut(section, option);
+                data.value_type = data.value_type.list_of().unwrap_or(ValueType::List);
+                data.value = slot;
             }
         }
     }

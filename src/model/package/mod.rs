@@ -37,6 +37,8 @@ use table::NameTable;
 pub use view::{List, OptionView, Section, Value};
 
 use crate::error::{Error, Result};
+use crate::model::format_kind::FormatKind;
+use crate::model::value_type::ValueType;
 
 pub use crate::error::memory::MAX_TEXT;
 
@@ -99,6 +101,8 @@ struct OptionData {
     value: Slot,
     origin: u32,
     alive: bool,
+    /// [`ValueType::List`] and [`ValueType::String`] in UCI text, whose values have no other types.
+    value_type: ValueType,
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +122,8 @@ struct SectionData {
 #[derive(Debug, Clone, Default)]
 pub struct Package {
     name: Vec<u8>,
+    /// The format of its text.
+    format: FormatKind,
     text: Text,
     sections: Vec<SectionData>,
     order: Vec<u32>,
@@ -169,6 +175,12 @@ impl Package {
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    /// Returns the format of its text.
+    #[must_use]
+    pub fn format(&self) -> FormatKind {
+        self.format
     }
 
     /// Returns the text the package was read from; empty for a new one.

@@ -1,11 +1,14 @@
 //! Applies changes to a package, by the rules for each kind of change.
 
+use std::borrow::Cow;
+
 use super::{OptionId, Package, SectionId, Value};
 use crate::error::memory;
 use crate::error::{Error, Result};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::dialect::Dialect;
 use crate::model::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
+use crate::model::value_type::ValueType;
 
 /// The outcome of a change.
 pub(crate) enum Made {
@@ -90,25 +93,61 @@ impl Package {
             return Err(Error::invalid(option, "an option name holds letters, digits and '_' only"));
         }
         let section = self.existing_section(delta)?;
+        let deletes = value.is_empty() && !self.format.has_empty_strings();
         let found = self.find_option(section, option);
         let Some(id) = found else {
-            if !value.is_empty() {
-                let (option, value) = (self.intern(option, None)?, self.intern(value, None)?);
+            if !deletes {
+                let (value, value_type) =
+                    self.typed_value(delta, value, delta.value_type.unwrap_or_default())?;
+                let (option, value) = (self.intern(option, None)?, self.intern(&value, None)?);
                 self.push_option(section, option, value);
+                let id = OptionId(u32::try_from(self.data(section).options.len() - 1).expect("P2"));
+                self.set_value_type(section, id, value_type);
                 return Ok(Made::AsAsked);
             }
             return Ok(Made::Nothing);
         };
-        if value.is_empty() {
+        if deletes {
             self.delete_option(section, id);
             return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, Some(option), None)));
         }
-        if self.value_of(section, id) == Value::String(value) {
+        let old_type = self.data(section).options[id.0 as usize].value_type;
+        // A string in place of a list is what stock uci makes of a set.
+        let kept = if old_type.is_list() { ValueType::String } else { old_type };
+        let (value, value_type) = self.typed_value(delta, value, delta.value_type.unwrap_or(kept))?;
+        if self.value_of(section, id) == Value::String(&value) && old_type == value_type {
             return Ok(Made::Nothing);
         }
-        let value = self.intern(value, None)?;
+        let value = self.intern(&value, None)?;
         self.set_string(section, id, value);
+        self.set_value_type(section, id, value_type);
         Ok(Made::AsAsked)
+    }
+
+    /// Returns how the format spells a value that is given as text and is to be of a type, and the type that the format
+    /// keeps of it.
+    fn typed_value<'v>(
+        &self,
+        delta: &Delta,
+        text: &'v [u8],
+        value_type: ValueType,
+    ) -> Result<(Cow<'v, [u8]>, ValueType)> {
+        let spelled = value_type.spelled(text).filter(|_| !value_type.is_list());
+        let spelled = spelled.ok_or_else(|| Error::Type {
+            key: self.key_of(delta),
+            text: crate::error::shown::name(text),
+            value_type: value_type.name(),
+        })?;
+        if self.format.has_types() {
+            return Ok((spelled, value_type));
+        }
+        // UCI has words for truth values, and text for the rest.
+        let text = match (value_type, &*spelled) {
+            (ValueType::Bool, b"true") => Cow::Borrowed(&b"1"[..]),
+            (ValueType::Bool, _) => Cow::Borrowed(&b"0"[..]),
+            _ => spelled,
+        };
+        Ok((text, ValueType::String))
     }
 
     fn set_section(&mut self, delta: &Delta, kind: &[u8], dialect: Dialect) -> Result<Made> {

@@ -57,7 +57,7 @@ impl Package {
                 }
                 _ => false,
             };
-            a.alive && b.alive && value && same(a.name, b.name)
+            a.alive && b.alive && value && a.value_type == b.value_type && same(a.name, b.name)
         };
         !piece.duplicates
             && data.anonymous == other.anonymous

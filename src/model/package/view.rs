@@ -1,5 +1,7 @@
 //! Read-only views of sections, options and values.
 
+use crate::model::value_type::ValueType;
+
 use super::{OptionData, OptionId, Package, SectionData, SectionId, Slot, Span};
 
 /// A section of a package.
@@ -99,6 +101,12 @@ impl<'p> OptionView<'p> {
         }
     }
 
+    /// Returns the type of the option's value.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        self.data.value_type
+    }
+
     /// Returns the offset of the option's name in the text that the package was read from, in bytes. `None` for an
     /// option that was added since, or whose name is written as several quoted parts.
     #[must_use]
@@ -184,8 +192,8 @@ impl<'p> List<'p> {
 }
 
 /// Packages are equal if they have the same names, types, options and values in the same order. Generated names of
-/// anonymous sections do not count, nor does the text they were read from. An empty list equals no option, since text
-/// cannot hold one.
+/// anonymous sections do not count, nor does the text they were read from. An empty list equals no option where
+/// the format cannot hold one.
 impl PartialEq for Package {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.sections().zip(other.sections()).all(|(a, b)| same_section(a, b))
@@ -193,12 +201,14 @@ impl PartialEq for Package {
 }
 
 fn same_section(a: Section<'_>, b: Section<'_>) -> bool {
-    let written = |option: &OptionView<'_>| !matches!(option.value(), Value::List(list) if list.is_empty());
+    let holds_empty = a.package.format.has_types() && b.package.format.has_types();
+    let written = |option: &OptionView<'_>| {
+        holds_empty || !matches!(option.value(), Value::List(list) if list.is_empty())
+    };
     let named_alike = a.is_anonymous() == b.is_anonymous() && (a.is_anonymous() || a.name() == b.name());
     named_alike
         && a.section_type() == b.section_type()
-        && a.options()
-            .filter(written)
-            .map(|option| (option.name(), option.value()))
-            .eq(b.options().filter(written).map(|option| (option.name(), option.value())))
+        && a.options().filter(written).map(|option| (option.name(), option.value_type(), option.value())).eq(
+            b.options().filter(written).map(|option| (option.name(), option.value_type(), option.value())),
+        )
 }
