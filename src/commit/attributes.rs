@@ -2,7 +2,7 @@
 //!
 //! The file `attributes` beside the log holds a line `MODE UID GID PACKAGE` for each package, as of the last commit
 //! or the last check of its file. Only the holder of the log's lock writes it. If it is lost, a package that is made
-//! again is readable only by its owner; nothing else is lost.
+//! again has the mode of a new one; nothing else is lost.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -105,19 +105,20 @@ impl KeptAttributes {
     }
 
     /// Gives a new file the attributes that the package at this path had before it was deleted, as far as they are known
-    /// and this user may set them.
-    pub fn give(&self, path: &Path, file: &OpenFile) {
+    /// and this user may set them. Returns whether they are known.
+    pub fn give(&self, path: &Path, file: &OpenFile) -> bool {
         let in_config = path.parent() == Some(self.options.dirs.config.path.as_path());
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| in_config) else {
-            return;
+            return false;
         };
-        let Some(wanted) = self.look(|kept| kept.get(name).copied()).flatten() else { return };
+        let Some(wanted) = self.look(|kept| kept.get(name).copied()).flatten() else { return false };
         let owned = std::os::unix::fs::fchown(&file.file, Some(wanted.uid), Some(wanted.gid)).is_ok();
         let grouped = owned || std::os::unix::fs::fchown(&file.file, None, Some(wanted.gid)).is_ok();
         // The file keeps another group, which must not get the rights of the old one.
         let mode = if grouped { wanted.mode } else { wanted.mode & !0o070 };
         let mode = if owned { mode } else { mode & 0o777 };
         let _ = self.options.files.set_mode(file, mode);
+        true
     }
 }
 

@@ -18,6 +18,7 @@ use crate::os::lock::PackageLock;
 use crate::os::patience::{briefly, shortly, taken};
 use crate::os::trust::Config;
 use crate::settings::durability::Durability;
+use crate::settings::resolved::FILE_MODE;
 
 /// A package file that is locked, and was read.
 #[derive(Debug)]
@@ -348,7 +349,14 @@ fn finish_draft(core: &Core, draft: &Draft, mine: &Metadata, like: Option<&Metad
                 warn_of_new_owner(core, &draft.real, like.uid());
             }
         }
-        None => core.attributes.give(&draft.real, new),
+        None if core.attributes.give(&draft.real, new) => {}
+        None => {
+            let mode = core.settings.get().file_mode;
+            // It was made with the narrowest one, so that no one reads it before.
+            if mode != FILE_MODE {
+                files.set_mode(new, mode).map_err(Error::io("set the mode of", &new.path))?;
+            }
+        }
     }
     files.sync(new).map_err(Error::io("sync", &new.path))
 }

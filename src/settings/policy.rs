@@ -11,6 +11,7 @@
 //!         option verify_timeout '5s'
 //!         option text_delay '1s'
 //!         option lock_timeout '10s'
+//!         option file_mode '0600'
 //! ```
 //!
 //! The file is used only if root or the owner of the directory owns it, and no other user may write it. If it cannot
@@ -57,6 +58,7 @@ pub(crate) struct Policy {
     pub verify_timeout: Option<PolicyValue<Duration>>,
     pub text_delay: Option<PolicyValue<Duration>>,
     pub lock_timeout: Option<PolicyValue<Duration>>,
+    pub file_mode: Option<PolicyValue<u32>>,
     /// The problems of the policy, each with file and line.
     pub problems: Vec<String>,
 }
@@ -125,6 +127,10 @@ impl Policy {
             b"verify_timeout" => self.verify_timeout = Some(PolicyValue { value: span()?, line }),
             b"text_delay" => self.text_delay = Some(PolicyValue { value: span()?, line }),
             b"lock_timeout" => self.lock_timeout = Some(PolicyValue { value: span()?, line }),
+            b"file_mode" => {
+                let value = file_mode(&text).ok_or_else(|| wrong(FILE_MODE))?;
+                self.file_mode = Some(PolicyValue { value, line });
+            }
             _ => return Err(UNKNOWN.to_owned()),
         }
         Ok(())
@@ -133,6 +139,16 @@ impl Policy {
 
 fn show(bytes: &[u8]) -> String {
     crate::error::shown::name(bytes)
+}
+
+const FILE_MODE: &str = "mode of a package file: 0600, 0640, 0644, 0660 or 0664";
+
+/// Reads the mode of new package files. The owner may always read and write them; no other user than those of the group
+/// may write, and no one executes.
+fn file_mode(text: &[u8]) -> Option<u32> {
+    let digits = text.len() <= 4 && text.iter().all(u8::is_ascii_digit);
+    let mode = u32::from_str_radix(std::str::from_utf8(text).ok().filter(|_| digits)?, 8).ok()?;
+    (mode & 0o600 == 0o600 && mode & !0o664 == 0).then_some(mode)
 }
 
 /// Returns the line of an option; 1 if the option is written in an unusual way.
@@ -240,9 +256,11 @@ mod tests {
         let policy = policy(
             "# of the house\nconfig store 'store'\n\toption safe_mode 'on'\n\toption log_size '16M'\n\
              \tlist durability 'log'\n\tlist durability 'network=full'\n\toption verify_timeout '500ms'\n\
-             \toption text_delay '2'\n\toption lock_timeout '1m'\n\toption snapshots_keep '3'\n",
+             \toption text_delay '2'\n\toption lock_timeout '1m'\n\toption snapshots_keep '3'\n\
+             \toption file_mode '0640'\n",
         );
         assert_eq!(policy.problems, [""; 0]);
+        assert_eq!(policy.file_mode, Some(PolicyValue { value: 0o640, line: 11 }));
         assert_eq!(policy.safe_mode, Some(PolicyValue { value: true, line: 3 }));
         assert_eq!(policy.log_size, Some(PolicyValue { value: 16 << 20, line: 4 }));
         let levels = policy.durability.expect("said");
@@ -255,11 +273,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_mode_lets_the_owner_read_and_write_and_strangers_never_write() {
+        for (text, wanted) in [("0600", 0o600), ("640", 0o640), ("0664", 0o664), ("0604", 0o604)] {
+            assert_eq!(file_mode(text.as_bytes()), Some(wanted), "{text}");
+        }
+        for text in ["", "0", "0400", "0666", "0700", "0755", "4644", "00600", "+600", "0x180", "0680", "rw"]
+        {
+            assert_eq!(file_mode(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_line_and_the_rest_counts() {
         let policy = policy(
             "config store\n\toption safe_mode 'maybe'\n\toption log_size 'much'\n\tlist text_delay '1s'\n\
              \tlist text_delay '2s'\n\toption durability 'half'\n\toption colour 'red'\n\toption snapshots_keep '-1'\n\
-             \toption lock_timeout '3s'\nconfig store 'other'\n\toption safe_mode '1'\n",
+             \toption lock_timeout '3s'\n\toption file_mode '0777'\nconfig store 'other'\n\toption safe_mode '1'\n",
         );
         assert_eq!(policy.safe_mode, None);
         assert_eq!(policy.lock_timeout, Some(PolicyValue { value: Duration::from_secs(3), line: 9 }));
@@ -271,6 +300,7 @@ mod tests {
             "/c/cms:6: durability:",
             "/c/cms:7: colour: there is no such option",
             "/c/cms:8: snapshots_keep: '-1'",
+            "/c/cms:10: file_mode: '0777' is not a mode of a package file",
         ];
         assert_eq!(policy.problems.len(), wanted.len(), "{:?}", policy.problems);
         for (problem, wanted) in policy.problems.iter().zip(wanted) {

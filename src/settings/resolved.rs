@@ -30,11 +30,12 @@ pub enum Setting {
     VerifyTimeout,
     TextDelay,
     LockTimeout,
+    FileMode,
 }
 
 impl Setting {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SafeMode,
         Self::Durability,
         Self::LogSize,
@@ -42,6 +43,7 @@ impl Setting {
         Self::VerifyTimeout,
         Self::TextDelay,
         Self::LockTimeout,
+        Self::FileMode,
     ];
 
     /// Returns its name in the policy.
@@ -55,6 +57,7 @@ impl Setting {
             Self::VerifyTimeout => "verify_timeout",
             Self::TextDelay => "text_delay",
             Self::LockTimeout => "lock_timeout",
+            Self::FileMode => "file_mode",
         }
     }
 
@@ -120,6 +123,8 @@ pub struct Settings {
     pub text_delay: Duration,
     /// How long to wait for another writer.
     pub lock_timeout: Duration,
+    /// The mode of the files of new packages.
+    pub file_mode: u32,
     /// The origins of the values; a setting that is not listed has its default.
     origins: BTreeMap<Setting, SettingOrigin>,
     /// The problems of the policy and of the environment.
@@ -158,6 +163,7 @@ impl Settings {
             Setting::VerifyTimeout => span(self.verify_timeout),
             Setting::TextDelay => span(self.text_delay),
             Setting::LockTimeout => span(self.lock_timeout),
+            Setting::FileMode => format!("{:04o}", self.file_mode),
         }
     }
 
@@ -326,6 +332,7 @@ impl Options {
         // A command that runs for a verifier does not wait, unless the option is given.
         let ruled = policy.lock_timeout.as_ref().filter(|_| asked.is_none() && !patience.is_zero());
         let lock_timeout = merge.decide(Setting::LockTimeout, asked, ruled, |_, _| true);
+        let file_mode = merge.decide(Setting::FileMode, None, policy.file_mode.as_ref(), |_, _| false);
         let problems = policy.problems.iter().cloned().chain(wrong.iter().map(Error::to_string)).collect();
         Settings {
             safe_mode: safe_mode.unwrap_or(false),
@@ -336,6 +343,7 @@ impl Options {
             verify_timeout: verify.unwrap_or(crate::os::caller::TIMEOUT),
             text_delay: text_delay.unwrap_or(TEXT_DELAY),
             lock_timeout: lock_timeout.unwrap_or(patience),
+            file_mode: file_mode.unwrap_or(FILE_MODE),
             origins,
             problems,
         }
@@ -344,6 +352,9 @@ impl Options {
 
 /// The default number of automatic snapshots to keep.
 pub(crate) const SNAPSHOTS_KEEP: u64 = 8;
+
+/// The default mode of the files of new packages: that of stock uci.
+pub(crate) const FILE_MODE: u32 = 0o600;
 
 /// The default time for which a text may be older than the log.
 pub(crate) const TEXT_DELAY: Duration = Duration::from_secs(1);

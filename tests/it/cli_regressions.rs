@@ -249,7 +249,14 @@ fn a_key_where_a_package_belongs_is_refused() {
 #[test]
 fn a_missing_package_says_how_to_make_one() {
     let sandbox = Sandbox::new();
-    assert!(sandbox.fails(1, &["set", "nope.a.b=1"]).contains("'cms import' makes one"));
+    let said = sandbox.fails(1, &["set", "nope.a.b=1"]);
+    assert_eq!(
+        said,
+        "cms: nope: not found\nhint: a package is made by its first section: 'cms set nope.a=TYPE'\n"
+    );
+    let said = sandbox.fails(1, &["set", "nope.a.b=1", "--commit"]);
+    assert!(said.ends_with("'cms set nope.a=TYPE'\n"), "{said}");
+    assert!(sandbox.fails(1, &["delete", "nope.a"]).contains("'cms set PACKAGE.SECTION=TYPE' makes one"));
 }
 
 #[test]

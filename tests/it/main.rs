@@ -32,6 +32,7 @@ mod manual;
 mod messages;
 mod mixed_soak;
 mod model;
+mod new_packages;
 mod newcomer;
 mod other_format;
 mod processes;

@@ -68,7 +68,7 @@ fn what_is_no_key_is_not_looked_for_among_the_packages() {
 #[test]
 fn a_package_is_looked_for_among_the_packages_whatever_is_asked_of_it() {
     let sandbox = used();
-    let unknown = "cms: nope: not found\nhint: 'cms list' lists the packages, 'cms import' makes one\n";
+    let unknown = "cms: nope: not found\nhint: 'cms list' lists the packages, 'cms set PACKAGE.SECTION=TYPE' makes one\n";
     for words in [
         ["history", "nope"].as_slice(),
         &["rebuild", "nope"],

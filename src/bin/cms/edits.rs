@@ -7,6 +7,7 @@ use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, 
 use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
+use crate::near;
 use crate::shape::Shape;
 use crate::spec::{Flag, FlagValues, commit as commit_flag, with_staged};
 use crate::staged::{STAGED, describe, report_outcome, staged_json};
@@ -129,12 +130,15 @@ impl Edits {
         match edited.apply(kind, key, value) {
             // A missing package is made only for a section.
             Err(Failure::Engine(Error::NotFound { .. })) if is_new && !is_alone => {
-                Err(Error::NotFound { key: show(&key.package) }.into())
+                Err(no_package(context, kind, key))
             }
             Err(Failure::Engine(Error::NotFound { key: missing })) if is_alone => {
-                let missing = if is_new { show(&key.package) } else { missing };
-                Err(only_staged(context, &key.text(), &missing)
-                    .unwrap_or(Error::NotFound { key: missing }.into()))
+                let named = if is_new { show(&key.package) } else { missing.clone() };
+                let staged = only_staged(context, &key.text(), &named);
+                Err(staged.unwrap_or_else(|| match is_new {
+                    true => no_package(context, kind, key),
+                    false => Error::NotFound { key: missing }.into(),
+                }))
             }
             applied => applied,
         }
@@ -159,7 +163,9 @@ impl Edits {
             }
         }
         let is_alone = context.gathered.is_none();
+        let made = self.note_new(context);
         let revision = self.finish_silently(context)?;
+        note_made(context, &made, revision);
         match (context.json, context.dry_run) {
             (true, true) => context.put_rows(rows)?,
             (true, false) if is_alone || added.is_some() => {
@@ -172,6 +178,30 @@ impl Edits {
             _ => {}
         }
         Ok(Exit::Ok)
+    }
+
+    /// Says which packages the changes make, and which existing ones have names near to theirs: the name may be a typing
+    /// error. Returns the packages that are committed at once.
+    pub fn note_new(&self, context: &Context) -> Vec<String> {
+        let mut at_once = Vec::new();
+        for Edited { loaded, deltas, at_first, is_at_once } in &self.packages {
+            let is_new = at_first.is_empty() && context.store.packages().is_new(&loaded.place);
+            if !is_new || deltas.is_empty() {
+                continue;
+            }
+            let name = &loaded.place.name;
+            match *is_at_once && !context.dry_run {
+                true => at_once.push(name.clone()),
+                false => {
+                    context
+                        .note(&format!("there is no package '{name}' yet: a commit of this change makes it"));
+                }
+            }
+            if let Ok(key) = Key::parse(loaded.package.name()) {
+                near::print_near(context, &key);
+            }
+        }
+        at_once
     }
 
     /// Does what [`Edits::finish`] does, and prints nothing. Returns the revision if something was committed.
@@ -214,6 +244,27 @@ impl Edited {
         self.deltas.extend(recorded);
         Ok(changed)
     }
+}
+
+/// Says which packages a commit has made.
+pub fn note_made(context: &Context, names: &[String], revision: Option<u64>) {
+    if revision.is_some() {
+        names.iter().for_each(|name| context.note(&format!("made package '{name}'")));
+    }
+}
+
+/// Returns the error for a change in a package that does not exist, and does not come into being by this change.
+fn no_package(context: &Context, kind: DeltaKind, key: &Key) -> Failure {
+    let error = Error::NotFound { key: show(&key.package) };
+    let makes = matches!(kind, DeltaKind::Set | DeltaKind::AddList) && key.option.is_some();
+    let (true, Some(Selector::Name(section))) = (makes, &key.section) else { return error.into() };
+    let section = show(&[&key.package, &b"."[..], section].concat());
+    let hint = match near::suggestion(context, &Failure::Engine(Error::NotFound { key: show(&key.package) }))
+    {
+        Some(near) => near,
+        None => format!("a package is made by its first section: 'cms set {section}=TYPE'"),
+    };
+    Failure::Suggested(error, hint)
 }
 
 /// Says where changes were staged, with `--verbose`.

@@ -7,7 +7,7 @@ use cms::{Damage, Error, Missing};
 pub fn of(error: &Error) -> Option<&'static str> {
     match error {
         Error::NotFound { key } if !key.contains(['.', '/']) => {
-            Some("'cms list' lists the packages, 'cms import' makes one")
+            Some("'cms list' lists the packages, 'cms set PACKAGE.SECTION=TYPE' makes one")
         }
         Error::Conflict { why, .. } if why.contains(" is staged by ") => Some(
             "'cms revert KEY' drops what is staged, 'cms commit --force' puts it in place of what is committed",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cms::{Error, Place};
 
-use crate::argument::path;
+use crate::argument::{path, show};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -43,6 +43,11 @@ impl TextFile {
     }
 }
 
+/// Reports whether a package without a file has staged changes, which make it when they are committed.
+fn is_staged(context: &Context, package: &[u8]) -> bool {
+    context.store.packages().list_new().iter().any(|name| name.as_bytes() == package)
+}
+
 /// Returns the packages or files named, or all packages. A missing package or file is reported.
 pub fn files(context: &mut Context, arguments: &[Vec<u8>]) -> Result<Vec<TextFile>, Failure> {
     if arguments.is_empty() {
@@ -56,6 +61,10 @@ pub fn files(context: &mut Context, arguments: &[Vec<u8>]) -> Result<Vec<TextFil
             Ok(place) => files.push(TextFile::of_package(place)),
             Err(error) => match TextFile::of_path(argument) {
                 Some(file) => files.push(file),
+                None if is_staged(context, argument) => {
+                    let name = show(argument);
+                    context.note(&format!("package '{name}' has no file yet: its sections are staged"));
+                }
                 None => context.report(&error.into())?,
             },
         }

@@ -235,7 +235,7 @@ fn s14_policy_and_paths_show_each_value_and_where_it_comes_from() {
             .expect("runs");
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let settings = &json["settings"];
-        assert_eq!(settings.as_object().expect("an object").len(), 7, "{command}");
+        assert_eq!(settings.as_object().expect("an object").len(), 8, "{command}");
         let is = |name: &str, wanted: serde_json::Value| assert_eq!(settings[name], wanted, "{command}");
         is("safe_mode", serde_json::json!({"value": false, "from": "default"}));
         is(

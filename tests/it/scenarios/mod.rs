@@ -59,6 +59,7 @@ scenarios! {
     staging: staged::STAGING,
     a_commit_of_staged_changes: staged::COMMIT,
     a_commit_of_what_two_packages_have_staged: staged::TWO_PACKAGES,
+    a_commit_that_makes_a_staged_package: staged::MAKING,
     a_commit_of_staged_and_unstaged_changes: staged::UNSTAGED,
     a_commit_as_stock_uci_writes_it: staged::UCI,
     a_revert: staged::REVERT,

@@ -75,6 +75,27 @@ pub const TWO_PACKAGES: Scenario = Scenario {
     ..PLAIN
 };
 
+const MADE: &str = "config a 'x'\n\tlist l 'two'\n";
+
+/// The package comes into being by the staged changes, as does its file.
+pub const MAKING: Scenario = Scenario {
+    packages: || texts(&[("m", M_OLD)]),
+    prepare: |world| {
+        let program = world.program();
+        program.note_edits().expect("noted");
+        let section = Delta::new(DeltaKind::Set, b"x", None, Some(b"a"));
+        let item = Delta::new(DeltaKind::AddList, b"x", Some(b"l"), Some(b"two"));
+        program.stage("n", &[section, item]).expect("staged");
+    },
+    steps: &[|program| program.commit_staged(&["n"], Form::Lossless).map(drop)],
+    states: || {
+        let before = State::of(&[("m", M_OLD)]);
+        vec![before.staged(&[("m", M_OLD), ("n", MADE)]), State::of(&[("m", M_OLD), ("n", MADE)])]
+    },
+    effort: Effort::Errors,
+    ..PLAIN
+};
+
 /// The text with the staged change.
 const ONE: &str = "# kept\nconfig a 'x'\n\toption o '2' # old\n\tlist l 'one'\n";
 /// The text with the staged and the unstaged change.

@@ -215,8 +215,11 @@ impl Prepared {
     /// process has left in the save directory.
     fn commit_staged(&self, program: &Program<'_>, states: &[State], what: &str) {
         let state = &states[0];
-        let names: Vec<&str> = state.texts.keys().map(String::as_str).collect();
-        for (name, text) in &state.texts {
+        // A package may be staged and have no file yet.
+        let all: Texts =
+            state.staged.iter().chain(&state.texts).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let names: Vec<&str> = all.keys().map(String::as_str).collect();
+        for (name, text) in &all {
             let key = next(name, text);
             let section = key.split('.').nth(1).expect("a section");
             let set = Delta::new(DeltaKind::Set, section.as_bytes(), Some(b"next"), Some(b"2"));

@@ -89,8 +89,12 @@ impl Program<'_> {
         self.store.engine()
     }
 
+    /// Returns the place of a package, which need not exist.
     fn place(&self, package: &str) -> Place {
-        self.engine().packages().find(package.as_bytes()).unwrap_or_else(|error| panic!("{package}: {error}"))
+        self.engine()
+            .packages()
+            .find_to_write(package.as_bytes())
+            .unwrap_or_else(|error| panic!("{package}: {error}"))
     }
 
     pub fn recover(&self) -> Result<()> {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::difference::staged_difference;
-use crate::edits::{Edits, Goal};
+use crate::edits::{Edits, Goal, note_made};
 use crate::failure::{Exit, Failure};
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, many, switch, with_staged};
@@ -101,7 +101,9 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
     }
     let changed = report.iter().any(|(_, changed)| *changed);
-    edits.finish_silently(context)?;
+    let made = edits.note_new(context);
+    let revision = edits.finish_silently(context)?;
+    note_made(context, &made, revision);
     if context.json {
         let keys: serde_json::Map<_, _> =
             report.into_iter().map(|(key, changed)| (key, changed.into())).collect();
