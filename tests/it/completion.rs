@@ -143,3 +143,35 @@ fn m26_cli_20_bash_zsh_and_fish_complete_at_a_terminal() {
         }
     });
 }
+
+#[test]
+fn m26_a_large_package_is_completed_from_its_map_as_from_its_text() {
+    let sandbox = Sandbox::new();
+    let mut text = String::new();
+    for number in 0..2000 {
+        let kind = ["host", "rule"][number % 2];
+        let name = if number % 3 == 0 { String::new() } else { format!(" 's{number}'") };
+        let title = number.min(1900);
+        text.push_str(&format!("config {kind}{name}\n\toption name 't{title}'\n\tlist name{number} 'x'\n"));
+    }
+    assert!(text.len() > 48 * 1024);
+    sandbox.write("big", &text);
+    let cases: [&[&str]; 7] = [
+        &["get", "big."],
+        &["get", "big.s19"],
+        &["get", "big.cfg"],
+        &["reorder", "big.@"],
+        &["get", "big.s1."],
+        &["set", "big.@rule[name=t3].na"],
+        &["add", "big", ""],
+    ];
+    let from_map = cases.map(|words| completed(&sandbox, words));
+    let traced = sandbox.run(&["-v", "get", "big.s1.name"]);
+    assert!(String::from_utf8_lossy(&traced.stderr).contains("read from the map"), "{traced:?}");
+    // With a staged change the text is read.
+    sandbox.ok(&["set", "big.s1.name=other"]);
+    let from_text = cases.map(|words| completed(&sandbox, words));
+    assert_eq!(from_map, from_text);
+    assert!(from_map.iter().all(|words| words.len() > 3), "{:?}", &from_map[4..]);
+    assert_eq!(from_map[4], "big.s1.name |big.s1.name1 |");
+}

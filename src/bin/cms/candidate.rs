@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use cms::{Key, Package, Section};
+use cms::map::{MapSection, MapValue};
+use cms::{Key, Section, Selector, Snapshot, Value};
 
 use crate::argument::show;
 use crate::context::{Context, Found, find};
@@ -82,16 +83,40 @@ fn keys(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, F
     }
     let Some(dot) = outside_brackets(typed, b'.') else { return packages(context, ".") };
     let (key, stem) = (Key::parse(&typed.as_bytes()[..dot])?, &typed[..=dot]);
+    if let Some(snapshot) = context.mapped(&key.package) {
+        return keys_of_map(&snapshot, &key, stem, &typed[dot + 1..], next);
+    }
     let package = &context.load(&key.package)?.package;
     Ok(match find(package, &key)? {
         Found::Package(package) => {
-            sections(package, &typed[dot + 1..]).map(|name| [stem, &name, "."].concat()).collect()
+            section_words(|| package.sections().map(Head::from), stem, &typed[dot + 1..], ".")
         }
         Found::Section(section) => {
             section.options().map(|option| format!("{stem}{}{}", show(option.name()), next.end())).collect()
         }
         Found::Option(..) => Vec::new(),
     })
+}
+
+/// As [`keys`], of a package that has a map.
+fn keys_of_map(
+    snapshot: &Snapshot,
+    key: &Key,
+    stem: &str,
+    typed: &str,
+    next: Next,
+) -> Result<Vec<String>, Failure> {
+    let package = snapshot.package(&key.package)?;
+    if key.section.is_none() {
+        return Ok(section_words(|| package.sections().map(Head::from), stem, typed, "."));
+    }
+    let Some(Key { section: Some(Selector::Name(name)), option: None, .. }) =
+        snapshot.resolve(key.text().as_bytes())?.map(|key| Key::parse(&key)).transpose()?
+    else {
+        return Ok(Vec::new());
+    };
+    let options = package.section(&name).into_iter().flat_map(|section| section.options());
+    Ok(options.map(|(option, _)| format!("{stem}{}{}", show(option), next.end())).collect())
 }
 
 /// Returns the last position of a character that is not inside the brackets of a selector.
@@ -109,49 +134,100 @@ fn outside_brackets(typed: &str, character: u8) -> Option<usize> {
     found
 }
 
-/// Returns the names of the sections of a package: of those without a name a selector by value, or the position. Names
-/// that were generated are returned if they were typed.
-fn sections<'p>(package: &'p Package, typed: &str) -> impl Iterator<Item = String> + use<'p> {
-    let mut names: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
-    for section in package.sections().filter(|section| section.is_anonymous()) {
-        if let Some(name) = name_of(section) {
-            *names.entry((section.section_type(), name)).or_default() += 1;
+/// What is needed of a section to name it, in a package or in its map.
+#[derive(Clone, Copy)]
+struct Head<'p> {
+    name: &'p [u8],
+    kind: &'p [u8],
+    is_anonymous: bool,
+    /// The option `name` of a section without a name, if a selector can hold it without quotes.
+    title: Option<&'p [u8]>,
+}
+
+impl<'p> From<Section<'p>> for Head<'p> {
+    fn from(section: Section<'p>) -> Self {
+        let is_anonymous = section.is_anonymous();
+        let title = || match section.option(b"name")?.value() {
+            Value::String(title) => plain_title(title),
+            Value::List(_) => None,
+        };
+        let title = if is_anonymous { title() } else { None };
+        Self { name: section.name(), kind: section.section_type(), is_anonymous, title }
+    }
+}
+
+impl<'p> From<MapSection<'p>> for Head<'p> {
+    fn from(section: MapSection<'p>) -> Self {
+        let is_anonymous = section.is_anonymous();
+        let title = || match section.get(b"name")? {
+            MapValue::String(title) => plain_title(title),
+            MapValue::List(_) => None,
+        };
+        let title = if is_anonymous { title() } else { None };
+        Self { name: section.name(), kind: section.section_type(), is_anonymous, title }
+    }
+}
+
+fn plain_title(title: &[u8]) -> Option<&[u8]> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-:/".contains(byte);
+    (!title.is_empty() && title.iter().all(is_plain)).then_some(title)
+}
+
+/// Returns the words for the sections of a package that begin with what was typed: their names, and for those without a
+/// name a selector by value, or by position. Names that were generated are returned if they were typed.
+fn section_words<'p, I: Iterator<Item = Head<'p>>>(
+    sections: impl Fn() -> I,
+    stem: &str,
+    typed: &str,
+    end: &str,
+) -> Vec<String> {
+    let mut titles: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
+    let mut are_named = true;
+    for section in sections().filter(|section| section.is_anonymous) {
+        are_named = false;
+        if let Some(title) = section.title {
+            *titles.entry((section.kind, title)).or_default() += 1;
         }
     }
     let mut positions: HashMap<&[u8], usize> = HashMap::new();
     let is_generated = typed.starts_with("cfg");
-    // Positions are only counted where a selector may need them.
-    let are_named = package.sections().all(|section| !section.is_anonymous());
-    package.sections().map(move |section| {
-        if are_named {
-            return show(section.name());
+    let mut words = Vec::new();
+    for section in sections() {
+        // Positions are only counted where a selector may need them.
+        let position = match are_named {
+            true => 0,
+            false => {
+                let position = positions.entry(section.kind).or_default();
+                *position += 1;
+                *position - 1
+            }
+        };
+        if !section.is_anonymous || is_generated {
+            if section.name.starts_with(typed.as_bytes()) {
+                words.push([stem, &String::from_utf8_lossy(section.name), end].concat());
+            }
+            continue;
         }
-        let kind = section.section_type();
-        let position = positions.entry(kind).or_default();
-        *position += 1;
-        if !section.is_anonymous() || is_generated {
-            return show(section.name());
-        }
-        match name_of(section).filter(|name| names.get(&(kind, *name)) == Some(&1)) {
-            Some(name) => format!("@{}[name={}]", show(kind), show(name)),
-            None => format!("@{}[{}]", show(kind), *position - 1),
-        }
-    })
-}
-
-/// Returns the option `name` of a section, if a selector can hold it without quotes.
-fn name_of(section: Section<'_>) -> Option<&[u8]> {
-    let cms::Value::String(name) = section.option(b"name")?.value() else { return None };
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-:/".contains(byte);
-    (!name.is_empty() && name.iter().all(is_plain)).then_some(name)
+        let kind = show(section.kind);
+        words.push(match section.title.filter(|title| titles.get(&(section.kind, *title)) == Some(&1)) {
+            Some(title) => format!("{stem}@{kind}[name={}]{end}", show(title)),
+            None => format!("{stem}@{kind}[{position}]{end}"),
+        });
+    }
+    words
 }
 
 /// Lists packages, and behind a dot the sections of one.
 fn sections_only(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, Failure> {
     let Some(dot) = outside_brackets(typed, b'.') else { return packages(context, ".") };
     let (key, stem) = (Key::parse(&typed.as_bytes()[..dot])?, &typed[..=dot]);
+    let (typed, end) = (&typed[dot + 1..], next.end());
+    if let Some(snapshot) = context.mapped(&key.package) {
+        let package = snapshot.package(&key.package)?;
+        return Ok(section_words(|| package.sections().map(Head::from), stem, typed, end));
+    }
     let package = &context.load(&key.package)?.package;
-    Ok(sections(package, &typed[dot + 1..]).map(|name| format!("{stem}{name}{}", next.end())).collect())
+    Ok(section_words(|| package.sections().map(Head::from), stem, typed, end))
 }
 
 /// Returns the values of an option, if a shell takes them without quotes.
@@ -165,9 +241,13 @@ fn values(context: &mut Context, key: &str) -> Result<Vec<String>, Failure> {
 }
 
 fn types(context: &mut Context, package: &[u8]) -> Result<Vec<String>, Failure> {
+    let words = |types: BTreeSet<&[u8]>| types.into_iter().map(|kind| format!("{} ", show(kind))).collect();
+    if let Some(snapshot) = context.mapped(package) {
+        let package = snapshot.package(package)?;
+        return Ok(words(package.sections().map(|section| section.section_type()).collect()));
+    }
     let package = &context.load(package)?.package;
-    let types: BTreeSet<&[u8]> = package.sections().map(|section| section.section_type()).collect();
-    Ok(types.into_iter().map(|kind| format!("{} ", show(kind))).collect())
+    Ok(words(package.sections().map(|section| section.section_type()).collect()))
 }
 
 /// Returns the newest revisions, the labels of snapshots, and `now`.

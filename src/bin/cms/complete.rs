@@ -49,7 +49,10 @@ pub fn candidates(commands: Commands, words: &[OsString]) -> Vec<String> {
     let Some(command) = command else { return names(commands, &last) };
     let mut all = Vec::new();
     let (arguments, place) = (command.arguments(), line.arguments().len());
-    for kind in kinds(arguments, place) {
+    let kinds = kinds(arguments, place);
+    // The keys of a package are in the order of its text: shells sort, and there may be thousands.
+    let is_sorted = !matches!(kinds[..], [Kind::Key(_) | Kind::Section(_)]);
+    for kind in kinds {
         match kind {
             Kind::Command => all.extend(names(commands, &last)),
             Kind::Topic => all.extend(manual::topics().map(|topic| format!("{topic} "))),
@@ -57,8 +60,10 @@ pub fn candidates(commands: Commands, words: &[OsString]) -> Vec<String> {
         }
     }
     all.retain(|candidate| candidate.starts_with(&last));
-    all.sort_unstable();
-    all.dedup();
+    if is_sorted {
+        all.sort_unstable();
+        all.dedup();
+    }
     all
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
 
 use cms::{
-    DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Section, State,
-    Store,
+    DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Place, Section,
+    Snapshot, State, Store,
 };
 
 use cms::environment::variable;
@@ -230,21 +230,31 @@ impl Context {
         Ok(())
     }
 
-    /// Reads the value of a key of a large package from its map, which is faster than parsing the text. `None` if the
-    /// package is small, has staged changes, or has no map and cannot get one.
-    pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
-        let (place, size) =
-            self.store.packages().find_with_size(&key.package).ok().filter(|(place, _)| place.staged)?;
+    /// Returns the place of a package that is better read from its map: it is large, and nothing of it is staged.
+    fn place_of_map(&self, package: &[u8]) -> Option<Place> {
+        let (place, size) = self.store.packages().find_with_size(package).ok()?;
         let is_changed =
-            self.gathered.as_ref().is_some_and(|gathered| gathered.package(&key.package).is_some());
-        if !matches!(self.at, At::Staged)
-            || size < LARGE
-            || key.section.is_none()
-            || self.store.staging().may_be_staged(&place)
-            || is_changed
-        {
-            return None;
-        }
+            || self.gathered.as_ref().is_some_and(|gathered| gathered.package(package).is_some());
+        let is_mapped = place.staged
+            && matches!(self.at, At::Staged)
+            && size >= LARGE
+            && !self.store.staging().may_be_staged(&place)
+            && !is_changed();
+        is_mapped.then_some(place)
+    }
+
+    /// Opens the map of a large package, which is faster than parsing the text. `None` if the package is small, has
+    /// staged changes, or has no map and cannot get one.
+    pub fn mapped(&self, package: &[u8]) -> Option<Snapshot> {
+        self.place_of_map(package)?;
+        let snapshot = Store::open(self.store.options().clone()).ok()?.snapshot().ok()?;
+        snapshot.package(package).is_ok().then_some(snapshot)
+    }
+
+    /// Reads the value of a key of a large package from its map, as [`Context::mapped`] opens it.
+    pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
+        key.section.as_ref()?;
+        let place = self.place_of_map(&key.package)?;
         let live = Store::open(self.store.options().clone()).ok()?;
         let items = |value: cms::map::MapValue<'_>| value.items().map(<[u8]>::to_vec).collect();
         match live.get(key.text().as_bytes(), items) {

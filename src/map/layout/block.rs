@@ -243,9 +243,19 @@ impl<'m> Order<'m> {
 
     /// Iterates over the leaves: where they are and how many sections they have.
     pub fn leaves(&self) -> impl Iterator<Item = (At, usize)> + use<'m> {
-        let count = u32_at(self.block.bytes, O_LEAVES) as usize;
+        self.entries().chunks_exact(O_ENTRY).map(|e| (At(u32_at(e, 0)), u32_at(e, 4) as usize))
+    }
+
+    /// Returns what [`Order::leaves`] has at an index.
+    pub fn leaf_at(&self, index: usize) -> Option<(At, usize)> {
+        let entry = self.entries().get(index * O_ENTRY..(index + 1) * O_ENTRY)?;
+        Some((At(u32_at(entry, 0)), u32_at(entry, 4) as usize))
+    }
+
+    fn entries(&self) -> &'m [u8] {
         let entries = self.block.bytes.get(O_ENTRIES..).unwrap_or_default();
-        entries.chunks_exact(O_ENTRY).take(count).map(|e| (At(u32_at(e, 0)), u32_at(e, 4) as usize))
+        let there = entries.len() / O_ENTRY;
+        &entries[..there.min(u32_at(self.block.bytes, O_LEAVES) as usize) * O_ENTRY]
     }
 
     /// Returns the slots in the leaf at a position.
@@ -253,13 +263,17 @@ impl<'m> Order<'m> {
         region: &'m Region,
         at: At,
     ) -> impl DoubleEndedIterator<Item = SlotId> + ExactSizeIterator + use<'m> {
+        Self::leaf_slots(region, at).chunks_exact(4).map(|slot| SlotId(u32_at(slot, 0)))
+    }
+
+    /// Returns the bytes of [`Order::leaf`]: four for each slot.
+    pub fn leaf_slots(region: &'m Region, at: At) -> &'m [u8] {
         let bytes =
             Block::at(region, at).filter(|block| block.kind == LEAF).map_or(&[][..], |block| block.bytes);
         // In a damaged map an order may contain the same leaf many times, so the leaf must at least be small.
         let count = (u32_at(bytes, L_COUNT) as usize).min(LEAF_MAX);
         let slots = bytes.get(L_SLOTS..).unwrap_or_default();
-        let slots = slots.get(..count * 4).unwrap_or_default();
-        slots.chunks_exact(4).map(|slot| SlotId(u32_at(slot, 0)))
+        slots.get(..count * 4).unwrap_or_default()
     }
 
     /// Iterates over the slots of the sections, in order.
@@ -271,7 +285,8 @@ impl<'m> Order<'m> {
     pub fn get(&self, mut index: usize) -> Option<SlotId> {
         for (at, count) in self.leaves() {
             if index < count {
-                return Self::leaf(self.region, at).nth(index);
+                let slot = Self::leaf_slots(self.region, at).get(index * 4..index * 4 + 4)?;
+                return Some(SlotId(u32_at(slot, 0)));
             }
             index -= count;
         }

@@ -3,7 +3,9 @@
 use super::map::Map;
 use crate::map::layout::block::{Order, Record, Records, SectionBlock};
 use crate::map::layout::format::{At, NAME, Seq};
+use crate::map::layout::index::SlotId;
 use crate::map::layout::value::MapValue;
+use crate::model::digest::u32_at;
 
 /// A package at one revision.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +51,7 @@ impl<'m> MapPackage<'m> {
     }
 
     fn ordered(&self, order: Option<Order<'m>>) -> MapSections<'m> {
-        MapSections { map: self.map, seq: self.seq, order, leaf: At(0), next: 0, in_leaf: 0, leaves_done: 0 }
+        MapSections { map: self.map, seq: self.seq, order, slots: &[], leaves_done: 0 }
     }
 
     /// Returns the section at `index` of those of a type; an empty type means all. Negative counts from the
@@ -81,10 +83,8 @@ pub struct MapSections<'m> {
     map: &'m Map,
     seq: Option<Seq>,
     order: Option<Order<'m>>,
-    /// The present leaf, the position in it, and its number of sections.
-    leaf: At,
-    next: usize,
-    in_leaf: usize,
+    /// The slots of the present leaf that are still to come, and the number of leaves that were begun.
+    slots: &'m [u8],
     leaves_done: usize,
 }
 
@@ -94,17 +94,18 @@ impl<'m> Iterator for MapSections<'m> {
     fn next(&mut self) -> Option<MapSection<'m>> {
         let order = self.order?;
         loop {
-            while self.next >= self.in_leaf {
-                let (leaf, count) = order.leaves().nth(self.leaves_done)?;
+            let Some((slot, others)) = self.slots.split_at_checked(4) else {
+                let (leaf, count) = order.leaf_at(self.leaves_done)?;
                 self.leaves_done += 1;
                 // A damaged count may be any number; the leaf itself is inside the file.
-                let there = Order::leaf(&self.map.region, leaf).len();
-                (self.leaf, self.next, self.in_leaf) = (leaf, 0, count.min(there));
-            }
-            let slot = Order::leaf(&self.map.region, self.leaf).nth(self.next);
-            self.next += 1;
+                let slots = Order::leaf_slots(&self.map.region, leaf);
+                self.slots = slots.get(..count.saturating_mul(4)).unwrap_or(slots);
+                continue;
+            };
+            self.slots = others;
+            let slot = SlotId(u32_at(slot, 0));
             // In a damaged map a section may be missing; the others are still there.
-            if let Some(block) = slot.and_then(|slot| self.map.section_in(slot, self.seq)) {
+            if let Some(block) = self.map.section_in(slot, self.seq) {
                 return Some(MapSection { map: self.map, block, seq: self.seq });
             }
         }
