@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use cms::map::fuzzing;
 
-const GOLDEN: &[u8] = include_bytes!("../../tests/data/map-v2.map");
+const GOLDEN: &[u8] = include_bytes!("../../tests/data/map-v3.map");
 
 /// The length of the golden map with its free space.
 const CAPACITY: usize = 4096;

@@ -66,12 +66,13 @@ fn package_of_map(map: &map::Map, place: &Place, seq: Seq) -> Result<Package> {
     for section in map::MapPackage::of(map, Some(seq)).sections() {
         let name = (!section.is_anonymous()).then(|| Piece::Apart(section.name()));
         let id = builder.section(Piece::Apart(section.section_type()), name)?;
-        for (name, value) in section.options() {
-            let is_list = matches!(value, map::MapValue::List(_));
-            for item in value.items() {
-                match is_list {
-                    true => builder.item(id, Piece::Apart(name), Piece::Apart(item))?,
-                    false => builder.string(id, Piece::Apart(name), Piece::Apart(item))?,
+        let mut options = section.options();
+        while let Some((name, map::TypedValue { value, value_type })) = options.next_typed() {
+            let name = Piece::Apart(name);
+            match value {
+                map::MapValue::String(text) => builder.typed(id, &name, Piece::Apart(text), value_type)?,
+                map::MapValue::List(list) => {
+                    builder.list(id, &name, list.iter().map(Piece::Apart), value_type)?;
                 }
             }
         }

@@ -25,7 +25,10 @@ use crate::live::flusher::Flusher;
 use crate::live::prepared::Prepared;
 use crate::live::snapshot::{Snapshot, resolve, value_key};
 use crate::live::transaction::Transaction;
-use crate::map::{Answer, Current, Entry, Hot, KeyPath, KeyText, MapDirectory, MapValue, Table, Usage};
+use crate::map::{
+    Answer, Current, Entry, Hot, KeyPath, KeyText, MapDirectory, MapValue, Table, TypedValue, Usage,
+};
+use crate::model::value_type::ValueType;
 use crate::settings::options::Options;
 use crate::watch::source::Hub;
 
@@ -147,6 +150,36 @@ impl Store {
         Ok(found)
     }
 
+    /// As [`Store::get`], with the type of the value. The type of a section is a string.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::get`].
+    pub fn get_typed<R>(&self, key: &[u8], read: impl FnOnce(TypedValue<'_>) -> R) -> Result<Option<R>> {
+        let mut read = Some(read);
+        let mut once = |value: TypedValue<'_>| read.take().map(|read| read(value));
+        let found = self.inner.table.read(|table| {
+            let path = KeyPath::split(key, table.seed)?;
+            let map = table.find_path(&path).filter(|map| !map.is_retired())?;
+            map.get_typed(&path, None).and_then(&mut once)
+        });
+        if found.is_some() {
+            return Ok(found);
+        }
+        let key = value_key(key)?;
+        let Some(map) = self.inner.map(&key.package)? else { return Ok(None) };
+        Ok(resolve(&map, &key, None)?.and_then(once))
+    }
+
+    /// Returns the type of the newest committed value of a key. `Ok(None)` means that the key does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::get`].
+    pub fn value_type(&self, key: &[u8]) -> Result<Option<ValueType>> {
+        self.get_typed(key, |typed| typed.value_type)
+    }
+
     /// As [`Store::get`], but only on the fast path: the key has three plain parts, the package is open and the
     /// option exists. Otherwise `None`, also for keys that have a value.
     #[inline(always)]
@@ -206,7 +239,7 @@ impl Store {
         }
         let key = value_key(key)?;
         let Some(map) = self.inner.map(&key.package)? else { return Ok(()) };
-        resolve(&map, &key, None)?.map(read);
+        resolve(&map, &key, None)?.into_iter().for_each(|typed| read(typed.value));
         Ok(())
     }
 

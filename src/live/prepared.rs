@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::live::Store;
 use crate::live::snapshot::{resolve, value_key};
-use crate::map::{KeyPath, Map, MapValue, PlacedString, ValueLocation};
+use crate::map::{KeyPath, Map, MapValue, PlacedString, TypedValue, ValueLocation};
 
 /// A prepared key: it caches the position of its value. As long as the section has not changed, a read takes two
 /// loads from memory. Each thread prepares its own.
@@ -55,6 +55,18 @@ impl Prepared {
         if self.is_current() {
             return Ok(self.found.as_ref().and_then(|(map, placed)| map.at_place(placed)));
         }
+        Ok(self.find()?.map(|typed| typed.value))
+    }
+
+    /// As [`Prepared::get`], with the type of the value.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::get`].
+    pub fn get_typed(&mut self) -> Result<Option<TypedValue<'_>>> {
+        if self.is_current() {
+            return Ok(self.found.as_ref().and_then(|(map, placed)| map.typed_at(placed)));
+        }
         self.find()
     }
 
@@ -84,7 +96,7 @@ impl Prepared {
     }
 
     #[cold]
-    fn find(&mut self) -> Result<Option<MapValue<'_>>> {
+    fn find(&mut self) -> Result<Option<TypedValue<'_>>> {
         // Load the generation first: a map found after it is of this generation or a newer one.
         self.generation = self.store.inner.generation.load(Ordering::Acquire);
         let seed = self.store.inner.table.read(|table| table.seed);
@@ -98,7 +110,7 @@ impl Prepared {
             {
                 let (map, placed) = self.found.insert((map, placed));
                 self.string = PlacedString::of(map, placed);
-                return Ok(map.at_place(placed));
+                return Ok(map.typed_at(placed));
             }
         }
         let key = value_key(&self.key)?;

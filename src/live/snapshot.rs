@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 use crate::live::Store;
 use crate::map::{
     Answer, FastKey, Hot, KeyPath, KeyText, Map, MapPackage, MapSection, MapValue, ScannedKey, Seq, Table,
+    TypedValue,
 };
 use crate::model::package::{Key, Selector};
+use crate::model::value_type::ValueType;
 
 /// All packages as one commit left them, whatever is committed later. It keeps the maps it has read in memory, so
 /// drop it when it is no longer needed. It can be used from many threads at once.
@@ -178,6 +180,32 @@ impl Snapshot {
         }
     }
 
+    /// As [`Snapshot::get`], with the type of the value. The type of a section is a string.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Snapshot::get`].
+    pub fn get_typed(&self, key: &[u8]) -> Result<Option<TypedValue<'_>>> {
+        let inner = &*self.inner;
+        if let Some(path) = KeyPath::split(key, inner.table.seed)
+            && let Some(found) = inner.find(&path).and_then(|map| map.get_typed(&path, Some(inner.seq)))
+        {
+            return Ok(Some(found));
+        }
+        let key = value_key(key)?;
+        let Some(map) = self.map(&key.package)? else { return Ok(None) };
+        resolve(map, &key, Some(inner.seq))
+    }
+
+    /// Returns the type of the value of a key. `Ok(None)` means that the key does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Snapshot::get`].
+    pub fn value_type(&self, key: &[u8]) -> Result<Option<ValueType>> {
+        Ok(self.get_typed(key)?.map(|typed| typed.value_type))
+    }
+
     /// As [`Snapshot::get`], but only on the fast path: the key has three plain parts, the package is open and the
     /// option exists. Otherwise `None`, also for keys that have a value.
     #[inline(always)]
@@ -268,7 +296,7 @@ impl Snapshot {
         }
         let key = value_key(key)?;
         let Some(map) = self.map(&key.package)? else { return Ok(None) };
-        resolve(map, &key, Some(self.inner.seq))
+        Ok(resolve(map, &key, Some(self.inner.seq))?.map(|typed| typed.value))
     }
 
     /// Returns a key with the name of its section in place of a selector; the option need not exist. `Ok(None)` means that
@@ -385,11 +413,14 @@ pub(crate) fn check_package(name: &[u8]) -> Result<()> {
 }
 
 /// Looks up a parsed key: the value of an option, or the type of a section.
-pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapValue<'m>>> {
+pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<TypedValue<'m>>> {
     let Some(section) = select(map, key, seq)? else { return Ok(None) };
     Ok(match &key.option {
-        Some(option) => section.get(option),
-        None => Some(MapValue::String(section.section_type())),
+        Some(option) => section.get_typed(option),
+        None => {
+            let value = MapValue::String(section.section_type());
+            Some(TypedValue { value, value_type: ValueType::String })
+        }
     })
 }
 

@@ -131,6 +131,7 @@ fn look_up(map: &Map, section: &[u8], option: &[u8], seq: Option<Seq>) {
     map.prefetch_bucket(&path);
     map.prefetch_record(&path);
     let _ = map.get(&path, seq).map(|value| value.items().count());
+    let _ = map.get_typed(&path, seq).map(|typed| typed.value.items().count());
     // As C reads it.
     let text = std::ffi::CString::new(key.as_slice()).ok();
     let scanned = text.as_ref().and_then(|text| ScannedKey::of(text.as_c_str().into()));
@@ -142,7 +143,7 @@ fn look_up(map: &Map, section: &[u8], option: &[u8], seq: Option<Seq>) {
         }
     }
     if let Some(placed) = map.place(&path) {
-        let _ = (map.still(&placed), map.at_place(&placed).map(|value| value.items().count()));
+        let _ = (map.still(&placed), map.typed_at(&placed).map(|typed| typed.value.items().count()));
     }
 }
 

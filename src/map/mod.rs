@@ -93,7 +93,7 @@ pub(crate) use directory::session::PublishSession;
 pub use hot::{Hot, hot_memory};
 pub(crate) use layout::format::{Seq, low};
 pub(crate) use layout::source::Source;
-pub use layout::value::{MapList, MapValue};
+pub use layout::value::{MapList, MapValue, TypedValue};
 pub(crate) use lease::{is_open_elsewhere, is_open_to_write};
 pub(crate) use process::id as process_id;
 pub use read::fast::Answer;

@@ -74,8 +74,8 @@ impl ValueType {
 
     /// Returns its number in maps and in the log, which is below 16.
     #[must_use]
-    pub fn number(self) -> u8 {
-        Self::ALL.iter().zip(0..).find(|(other, _)| **other == self).map_or(0, |(_, number)| number)
+    pub const fn number(self) -> u8 {
+        self as u8
     }
 
     /// Returns the type of that number.
@@ -86,7 +86,7 @@ impl ValueType {
 
     /// Reports whether the value is a list of items.
     #[must_use]
-    pub fn is_list(self) -> bool {
+    pub const fn is_list(self) -> bool {
         matches!(self, Self::List | Self::IntList | Self::FloatList | Self::BoolList)
     }
 

@@ -48,6 +48,7 @@ mod suggestions;
 mod support;
 mod toward;
 mod transactions;
+mod typed;
 mod undo_redo;
 mod verbose;
 mod verify;

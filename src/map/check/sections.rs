@@ -7,7 +7,7 @@ use crate::map::layout::format::{
 };
 use crate::map::layout::hash::{Kind, hash, of_twin};
 use crate::map::layout::index::BLOCK;
-use crate::map::layout::value::MapValue;
+use crate::map::layout::value::{MapValue, TypedValue};
 use crate::map::read::map::Map;
 use crate::model::digest::u16_at;
 
@@ -77,8 +77,9 @@ impl Checker<'_> {
         for record in section.records() {
             let place = offset + record.start;
             let ended = match record.value {
-                Some(MapValue::List(list)) => list.as_bytes().last() == Some(&0),
-                Some(MapValue::String(string)) => !string.contains(&0),
+                // That the last item is ended was found when the record was read.
+                Some(TypedValue { value: MapValue::List(_), .. }) => true,
+                Some(TypedValue { value: MapValue::String(string), .. }) => !string.contains(&0),
                 None => section.block.kind == PART || !section.is_split(),
             };
             ensure(record.back == record.start && ended, "an option is damaged", place)?;

@@ -4,14 +4,16 @@
 
 use super::format::{
     At, B_BODY, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, L_COUNT, L_SLOTS, LEAF,
-    LEAF_MAX, N_BYTES, N_LEN, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, O_TOTAL, P_NEXT_RANK, P_OPTIONS, P_PARTS,
-    PART, R_BACK, R_LEN, R_NAME, R_VALUE, S_COUNT, S_FLAGS, S_NAME, S_NAME_LEN, Seq, V_PREV, V_SEQ, V_TYPE,
-    W_BACK, W_LEN, W_NAME, W_VALUE, WIDE, WIDE_DEAD, behind_name, even,
+    LEAF_MAX, LEN_BITS, MAX_LEN, N_BYTES, N_LEN, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, O_TOTAL, P_NEXT_RANK,
+    P_OPTIONS, P_PARTS, PART, R_BACK, R_LEN, R_NAME, R_VALUE, S_COUNT, S_FLAGS, S_NAME, S_NAME_LEN, Seq,
+    V_PREV, V_SEQ, V_TYPE, W_BACK, W_LEN, W_MARKS, W_NAME, W_VALUE, WIDE, WIDE_DEAD, WIDE_LEN_BITS,
+    behind_name, even,
 };
 use super::index::SlotId;
 use super::region::Region;
-use super::value::{MapList, MapValue};
+use super::value::{MapList, MapValue, TypedValue};
 use crate::model::digest::{checksum, u16_at, u32_at, u64_at};
+use crate::model::value_type::ValueType;
 
 /// The bytes of a block, and its kind.
 #[derive(Debug, Clone, Copy)]
@@ -94,7 +96,7 @@ pub(crate) struct Record<'m> {
     /// The position of its name.
     pub name: At,
     /// The value; `None` if the option was deleted.
-    pub value: Option<MapValue<'m>>,
+    pub value: Option<TypedValue<'m>>,
     /// The offset of the next record in the block, in bytes.
     pub end: usize,
 }
@@ -105,22 +107,28 @@ impl<'m> Record<'m> {
     pub fn at(block: &'m [u8], start: usize) -> Option<Self> {
         let bytes = block.get(start..)?;
         let narrow = bytes.get(..R_VALUE)?;
-        let (name, back, head, len, list, dead) = if u16_at(narrow, R_NAME) == WIDE {
+        let (name, back, head, len, type_number, dead) = if u16_at(narrow, R_NAME) == WIDE {
             let wide = bytes.get(..W_VALUE)?;
+            if u16_at(wide, W_MARKS) != 0 {
+                return None;
+            }
             let word = u32_at(wide, W_LEN);
-            let (len, list) = ((word << 1 >> 1) as usize, word >> 31 != 0);
-            (u32_at(wide, W_NAME), u32_at(wide, W_BACK), W_VALUE, len, list, word == WIDE_DEAD)
+            let len = (word & ((1 << WIDE_LEN_BITS) - 1)) as usize;
+            let (name, back) = (u32_at(wide, W_NAME), u32_at(wide, W_BACK));
+            (name, back, W_VALUE, len, word >> WIDE_LEN_BITS, word == WIDE_DEAD)
         } else {
             let word = u16_at(narrow, R_LEN);
-            let (len, list) = (usize::from(word << 1 >> 1), word >> 15 != 0);
             let (name, back) = (u16_at(narrow, R_NAME), u16_at(narrow, R_BACK));
-            (u32::from(name), u32::from(back), R_VALUE, len, list, word == DEAD)
+            let (len, type_number) = (usize::from(word & MAX_LEN), u32::from(word >> LEN_BITS));
+            (u32::from(name), u32::from(back), R_VALUE, len, type_number, word == DEAD)
         };
         let (name, back) = (At(name), At(back).offset());
         if dead {
             return Some(Self { start, back, name, value: None, end: even(start + head) });
         }
-        let value = value(bytes.get(head..)?.get(..len)?, list)?;
+        let value_type = ValueType::of_number(u8::try_from(type_number).ok()?)?;
+        let value = value(bytes.get(head..)?.get(..len)?, value_type.is_list())?;
+        let value = TypedValue { value, value_type };
         Some(Self { start, back, name, value: Some(value), end: even(start + head + len) })
     }
 }
@@ -190,7 +198,7 @@ impl<'m> SectionBlock<'m> {
     }
 
     /// Returns the option whose name is at `name`.
-    pub fn find(&self, name: At) -> Option<MapValue<'m>> {
+    pub fn find(&self, name: At) -> Option<TypedValue<'m>> {
         self.records().find(|record| record.name == name)?.value
     }
 

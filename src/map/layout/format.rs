@@ -12,7 +12,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"\xc5cmsmap\n";
 /// The first bytes of a control file.
 pub(crate) const CONTROL_MAGIC: [u8; 8] = *b"\xc5cmsctl\n";
 /// The version of both formats. A reader refuses any other.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 // The header of a map, written once.
 pub(crate) const H_MAGIC: usize = 0;
@@ -94,20 +94,29 @@ pub(crate) const F_SPLIT: u16 = 2;
 pub(crate) const F_DELETED: u16 = 4;
 
 // A record: where the option's name is, how far the block starts before it in units of 2 bytes, how many
-// bytes follow with the top bit set for a list; then the value, each string with a NUL behind it.
+// bytes follow, with the number of the value's type in the top four bits; then the value, each string with a NUL behind
+// it. A string has type 0, so that one comparison tells a short one from all else.
 pub(crate) const R_NAME: usize = 0;
 pub(crate) const R_BACK: usize = R_NAME + 2;
 pub(crate) const R_LEN: usize = R_BACK + 2;
 pub(crate) const R_VALUE: usize = R_LEN + 2;
-/// In place of a name: the record is wide, with the same in 32 bits each behind these 4 bytes.
+/// How many bits of 16 are the length; the type is above them.
+pub(crate) const LEN_BITS: u32 = 12;
+/// The greatest length that fits, and with it the greatest word of a string.
+pub(crate) const MAX_LEN: u16 = (1 << LEN_BITS) - 1;
+/// In place of a name: the record is wide, with the same in 32 bits each behind these 2 bytes and 2 of marks.
 pub(crate) const WIDE: u16 = u16::MAX;
-pub(crate) const W_NAME: usize = 4;
+/// Reserved for values that must not be handed out as they are. A reader finds no value in a record with marks.
+pub(crate) const W_MARKS: usize = 2;
+pub(crate) const W_NAME: usize = W_MARKS + 2;
 pub(crate) const W_BACK: usize = W_NAME + 4;
 pub(crate) const W_LEN: usize = W_BACK + 4;
 pub(crate) const W_VALUE: usize = W_LEN + 4;
-/// In place of a length: the option was deleted by this commit.
-pub(crate) const DEAD: u16 = 0x7fff;
-pub(crate) const WIDE_DEAD: u32 = 0x7fff_ffff;
+/// How many bits of 32 are the length of a wide record.
+pub(crate) const WIDE_LEN_BITS: u32 = 28;
+/// In place of a type and a length: the option was deleted by this commit.
+pub(crate) const DEAD: u16 = u16::MAX;
+pub(crate) const WIDE_DEAD: u32 = u32::MAX;
 
 // The counts behind the name of a split section: number of parts, number of options, the next rank.
 pub(crate) const P_PARTS: usize = 0;

@@ -1,6 +1,7 @@
 //! Values as they are stored in a map. Every string and every item is followed by a NUL byte.
 
 use crate::bytes;
+use crate::model::value_type::ValueType;
 
 /// The value of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,16 @@ impl<'m> MapValue<'m> {
         };
         one.into_iter().chain(list.iter())
     }
+}
+
+/// The value of an option, with its type: of a list for a list, another for a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TypedValue<'m> {
+    /// The value, spelled as in the file.
+    pub value: MapValue<'m>,
+    /// The type.
+    pub value_type: ValueType,
 }
 
 /// The items of a list option.

@@ -31,7 +31,7 @@ use super::fast_key::{FastKey, KeyText, ScannedKey, word};
 use super::lookup::{FoundValue, Probe};
 use super::map::Map;
 use crate::map::layout::format::{
-    At, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ, WIDE,
+    At, FIRST_SLOT, MAX_LEN, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ, WIDE,
 };
 use crate::map::layout::index::tag;
 
@@ -166,7 +166,7 @@ impl Map {
         let back = usize::from(u16::from_le_bytes([c, d])) * 2;
         let (value, value_len) = (record + R_VALUE, usize::from(value_len));
         let named = At(u32::from(name)).offset();
-        if value_len.wrapping_sub(1) >= (self.region.len() - value).min(usize::from(DEAD) - 1)
+        if value_len.wrapping_sub(1) >= (self.region.len() - value).min(usize::from(MAX_LEN))
             || back > record
             || named > self.last_start
             || name == WIDE

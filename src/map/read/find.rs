@@ -8,7 +8,7 @@ use crate::map::layout::format::{
 };
 use crate::map::layout::hash::{Kind, hash, of_part, part_number};
 use crate::map::layout::index::{Found, SlotId};
-use crate::map::layout::value::MapValue;
+use crate::map::layout::value::TypedValue;
 use crate::model::digest::{u16_at, u32_at};
 
 impl Map {
@@ -32,7 +32,7 @@ impl Map {
         section: &SectionBlock<'m>,
         option: &[u8],
         seq: Option<Seq>,
-    ) -> Option<MapValue<'m>> {
+    ) -> Option<TypedValue<'m>> {
         let option_hash = self.name_hash(option);
         let name = self.find_name(option_hash, option)?;
         let Some(split) = section.split() else { return section.find(name) };

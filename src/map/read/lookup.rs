@@ -18,14 +18,15 @@ use super::map::Map;
 use super::path::KeyPath;
 use crate::map::layout::block::{Record, SectionBlock, same};
 use crate::map::layout::format::{
-    At, BUCKET, DEAD, FIRST_SLOT, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN, Seq, V_SEQ,
-    WIDE,
+    At, BUCKET, FIRST_SLOT, LEN_BITS, MAX_LEN, N_BYTES, N_LEN, OVERFLOW, R_NAME, R_VALUE, S_NAME, S_NAME_LEN,
+    Seq, V_SEQ, WIDE,
 };
 use crate::map::layout::index::{BLOCK, REACH, preferred, tag};
 use crate::map::layout::region::Line;
-use crate::map::layout::value::{MapList, MapValue};
+use crate::map::layout::value::{MapList, MapValue, TypedValue};
+use crate::model::value_type::ValueType;
 
-/// A value in a map, a string, and how it was found.
+/// A value in a map, one text and no list, and how it was found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FoundValue<'m> {
     pub value: &'m [u8],
@@ -38,7 +39,7 @@ pub(crate) struct FoundValue<'m> {
 
 /// The result of reading a record.
 enum Hit<'m> {
-    /// The option's newest value, a string, made by the commit `Seq`.
+    /// The option's newest value, one text, made by the commit `Seq`.
     Value(&'m [u8], Seq),
     /// It is not a record of this key.
     Other,
@@ -48,7 +49,7 @@ enum Hit<'m> {
 
 /// The result of looking at all entries that may be that of a key.
 pub(crate) enum Probe<'m> {
-    /// The value, a string.
+    /// The value, one text.
     Value(FoundValue<'m>),
     /// The record at a position has to be read by [`Map::get_slowly`].
     Special(At),
@@ -82,6 +83,15 @@ impl Map {
     fn get_probing(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
         match self.probe(path, seq) {
             Probe::Value(found) => Some(MapValue::String(found.value)),
+            Probe::Special(at) => self.get_slowly(path, at, seq).map(|typed| typed.value),
+            Probe::Nothing => None,
+        }
+    }
+
+    /// As [`Map::get`], with the type of the value.
+    pub fn get_typed(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<TypedValue<'_>> {
+        match self.probe(path, seq) {
+            Probe::Value(found) => self.record(At(found.word))?.1.value,
             Probe::Special(at) => self.get_slowly(path, at, seq),
             Probe::Nothing => None,
         }
@@ -121,7 +131,7 @@ impl Map {
 
     /// As [`Map::get`], where the newest record of an option, at `at`, is wide or too new.
     #[cold]
-    pub(crate) fn get_slowly(&self, path: &KeyPath<'_>, at: At, seq: Option<Seq>) -> Option<MapValue<'_>> {
+    pub(crate) fn get_slowly(&self, path: &KeyPath<'_>, at: At, seq: Option<Seq>) -> Option<TypedValue<'_>> {
         let is_it = |(newest, record): &(SectionBlock<'_>, Record<'_>)| {
             let named = |name| same(name, path.option);
             same(newest.name(), path.section) && self.name(record.name).is_some_and(named)
@@ -138,7 +148,7 @@ impl Map {
     }
 
     /// Looks an option up through its section.
-    fn get_by_section(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<MapValue<'_>> {
+    fn get_by_section(&self, path: &KeyPath<'_>, seq: Option<Seq>) -> Option<TypedValue<'_>> {
         let found = self.find_section(self.section_hash(path.section), path.section)?;
         let section = self.visible_section(found.at, seq)?;
         self.value_in(&section, path.option, seq)
@@ -189,10 +199,10 @@ impl Map {
         let [a, b, c, d, e, f] = unsafe { self.region.read(record + R_NAME) };
         let (name, word) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([e, f]));
         let back = usize::from(u16::from_le_bytes([c, d])) * 2;
-        if name == WIDE || word >= DEAD {
+        if name == WIDE || (word > MAX_LEN && !is_text(word)) {
             return Hit::Special;
         }
-        let (len, value) = (usize::from(word), record + R_VALUE);
+        let (len, value) = (usize::from(word & MAX_LEN), record + R_VALUE);
         if back > record || len == 0 || len > self.region.len() - value {
             return Hit::Other;
         }
@@ -235,13 +245,13 @@ impl Map {
     pub fn place(&self, path: &KeyPath<'_>) -> Option<ValueLocation> {
         let slot = self.find_slot(path)?;
         let word = self.index.word(&self.region, slot);
-        let value = self.record(At(word))?.1.value?;
-        let (bytes, list) = match value {
-            MapValue::String(string) => (string, false),
-            MapValue::List(list) => (list.as_bytes(), true),
+        let TypedValue { value, value_type } = self.record(At(word))?.1.value?;
+        let bytes = match value {
+            MapValue::String(string) => string,
+            MapValue::List(list) => list.as_bytes(),
         };
         let start = self.region.offset_of(bytes)?;
-        Some(ValueLocation { slot: self.index.word_of(slot), word, start, len: bytes.len(), list })
+        Some(ValueLocation { slot: self.index.word_of(slot), word, start, len: bytes.len(), value_type })
     }
 
     /// Reports whether the value is still where it was.
@@ -255,8 +265,35 @@ impl Map {
     #[inline(always)]
     pub fn at_place(&self, placed: &ValueLocation) -> Option<MapValue<'_>> {
         let bytes = self.region.bytes(placed.start, placed.len)?;
-        Some(if placed.list { MapValue::List(MapList::new(bytes)) } else { MapValue::String(bytes) })
+        Some(if placed.value_type.is_list() {
+            MapValue::List(MapList::new(bytes))
+        } else {
+            MapValue::String(bytes)
+        })
     }
+}
+
+impl Map {
+    /// As [`Map::at_place`], with the type of the value.
+    pub fn typed_at(&self, placed: &ValueLocation) -> Option<TypedValue<'_>> {
+        Some(TypedValue { value: self.at_place(placed)?, value_type: placed.value_type })
+    }
+}
+
+/// Reports whether a record whose length and type are `word` has one text as its value: a string, a number, a truth
+/// value.
+#[inline(always)]
+fn is_text(word: u16) -> bool {
+    /// A bit for the number of each such type.
+    const TEXTS: u16 = {
+        let (mut texts, mut number) = (0, 0);
+        while number < ValueType::ALL.len() {
+            texts |= if ValueType::ALL[number].is_list() { 0 } else { 1 << number };
+            number += 1;
+        }
+        texts
+    };
+    TEXTS >> (word >> LEN_BITS) & 1 != 0
 }
 
 /// Where the value of an option is in a map.
@@ -267,7 +304,7 @@ pub(crate) struct ValueLocation {
     word: u32,
     start: usize,
     len: usize,
-    list: bool,
+    value_type: ValueType,
 }
 
 impl ValueLocation {
@@ -276,8 +313,8 @@ impl ValueLocation {
         (self.slot, self.word)
     }
 
-    /// Returns the value, if it is a string.
+    /// Returns the value, if it is no list.
     pub fn string_in<'m>(&self, map: &'m Map) -> Option<&'m [u8]> {
-        if self.list { None } else { map.region.bytes(self.start, self.len) }
+        if self.value_type.is_list() { None } else { map.region.bytes(self.start, self.len) }
     }
 }

@@ -4,7 +4,7 @@ use super::map::Map;
 use crate::map::layout::block::{Order, Record, Records, SectionBlock};
 use crate::map::layout::format::{At, NAME, Seq};
 use crate::map::layout::index::SlotId;
-use crate::map::layout::value::MapValue;
+use crate::map::layout::value::{MapValue, TypedValue};
 use crate::model::digest::u32_at;
 
 /// A package at one revision.
@@ -145,6 +145,12 @@ impl<'m> MapSection<'m> {
     /// Returns the value of an option.
     #[must_use]
     pub fn get(&self, option: &[u8]) -> Option<MapValue<'m>> {
+        self.get_typed(option).map(|typed| typed.value)
+    }
+
+    /// Returns the value of an option, with its type.
+    #[must_use]
+    pub fn get_typed(&self, option: &[u8]) -> Option<TypedValue<'m>> {
         self.map.value_in(&self.block, option, self.seq)
     }
 
@@ -182,14 +188,21 @@ pub struct MapOptions<'m> {
     ranked: std::vec::IntoIter<Record<'m>>,
 }
 
-impl<'m> Iterator for MapOptions<'m> {
-    type Item = (&'m [u8], MapValue<'m>);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'m> MapOptions<'m> {
+    /// Returns the next option, its value with its type.
+    pub fn next_typed(&mut self) -> Option<(&'m [u8], TypedValue<'m>)> {
         // Deleted and damaged options are skipped.
         self.records
             .by_ref()
             .chain(self.ranked.by_ref())
             .find_map(|record| Some((self.map.name(record.name)?, record.value?)))
+    }
+}
+
+impl<'m> Iterator for MapOptions<'m> {
+    type Item = (&'m [u8], MapValue<'m>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_typed().map(|(name, typed)| (name, typed.value))
     }
 }

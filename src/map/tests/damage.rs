@@ -24,7 +24,8 @@ pub fn rich() -> Map {
     for option in 0..66 {
         text += &format!("\toption o{option} '{option}'\n");
     }
-    let mut package = document(&text);
+    let package = typed::copy(&document(&text), crate::FormatKind::Json);
+    let mut package = typed::add_all_types(&package, "all", 10);
     let map = roomy(&package, 4);
     change(&mut package, Set, "one", Some("x"), Some("3"));
     assert_eq!(apply(&map, &package, 2), PublishOutcome::Done);
@@ -44,13 +45,16 @@ fn read_all(map: &Map) -> u64 {
         (package.name(), package.len()).hash(&mut seen);
         for section in package.sections().take(1000) {
             (section.name(), section.section_type(), section.is_anonymous()).hash(&mut seen);
-            for (name, value) in section.options().take(1000) {
-                name.hash(&mut seen);
-                value.items().for_each(|item| item.hash(&mut seen));
+            let mut options = section.options();
+            for (name, typed) in std::iter::from_fn(|| options.next_typed()).take(1000) {
+                (name, typed.value_type).hash(&mut seen);
+                typed.value.items().for_each(|item| item.hash(&mut seen));
             }
             section.get(b"o7").map(|value| value.items().count()).hash(&mut seen);
         }
-        let given = ["one.x", "one.l", "one.none", "big.o69", "cfg024b7f.y", "none.x"].map(str::to_owned);
+        let given =
+            ["all.float", "all.list_empty", "one.x", "one.l", "one.none", "big.o69", "cfg024b7f.y", "none.x"]
+                .map(str::to_owned);
         let few = if seq.is_none() && !cfg!(miri) { 1 } else { 9 };
         for key in (0..66).step_by(few).map(|option| format!("big.o{option}")).chain(given) {
             let key = format!("p.{key}");
@@ -58,6 +62,7 @@ fn read_all(map: &Map) -> u64 {
             let value = map.get(&path, seq);
             value.iter().flat_map(|value| value.items()).for_each(|item| item.hash(&mut seen));
             value.is_some().hash(&mut seen);
+            map.get_typed(&path, seq).map(|typed| typed.value_type).hash(&mut seen);
             fast(map, &key, seq).hash(&mut seen);
             if seq.is_none() && (key.contains("o6") || key.contains("one")) {
                 let placed = map.place(&path);

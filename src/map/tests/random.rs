@@ -4,7 +4,9 @@
 use super::*;
 use crate::DeltaKind::{Add, AddList, Delete, Rename, Reorder, Set};
 use crate::format::uci::Dialect;
+use crate::model::format_kind::FormatKind;
 use crate::model::package::Touched;
+use crate::model::value_type::ValueType;
 
 /// Pseudo-random numbers, the same in every run.
 struct Numbers(u64);
@@ -36,14 +38,20 @@ fn change_something(document: &mut Package, numbers: &mut Numbers) {
         8 => (AddList, of, text(option), text("item".repeat(4))),
         _ => (Set, of, text(option), text(format!("{}", numbers.below(1000)))),
     };
-    let _ = document.apply(&crate::Delta { kind, section, option, value, value_type: None }, Dialect::Cms);
+    let types = [None, Some(ValueType::Int), Some(ValueType::Float), Some(ValueType::String)];
+    let value_type = types[usize::try_from(numbers.below(4)).expect("few")];
+    let _ = document.apply(&crate::Delta { kind, section, option, value, value_type }, Dialect::Cms);
 }
 
 #[test]
 fn any_commits_leave_a_sound_map_that_shows_the_text_and_every_state_before() {
     for seed in 0..if cfg!(miri) { 1 } else { 15 } {
         let numbers = &mut Numbers(seed);
+        let format = if seed % 2 == 1 { FormatKind::Toml } else { FormatKind::Uci };
         let mut document = document("config t0 's0'\n\toption o1 'a'\nconfig t1\n");
+        if format.has_types() {
+            document = typed::copy(&document, format);
+        }
         let mut map = roomy(&document, 1);
         let mut states: Vec<(u32, Vec<String>)> = vec![(1, dump(&map, None))];
         for seq in 2..if cfg!(miri) { 6 } else { 30 } {
@@ -78,6 +86,9 @@ fn any_commits_leave_a_sound_map_that_shows_the_text_and_every_state_before() {
 
 /// Writes a document and reads it again, so that it counts as unchanged.
 fn reread(document: &Package) -> Package {
+    if document.format().has_types() {
+        return typed::copy_as_it_is(document);
+    }
     let text = crate::format::uci::render(document, &ParseOptions::default()).expect("can be written");
     parse(b"p", Arc::new(text), &ParseOptions::default()).expect("good text").package
 }

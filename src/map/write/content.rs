@@ -3,15 +3,16 @@
 use crate::bytes;
 use crate::error::{Error, Result};
 use crate::map::layout::format::{MAX_BLOCK, SPLIT_ABOVE};
-use crate::map::layout::value::MapValue;
+use crate::map::layout::value::{MapValue, TypedValue};
 use crate::map::read::map::Map;
-use crate::map::read::view::MapPackage;
+use crate::map::read::view::{MapOptions, MapPackage};
 use crate::model::name::{MAX_NAME, MAX_VALUE};
-use crate::model::package::{Package, Value as Written};
+use crate::model::package::{OptionView, Package, Value};
+use crate::model::value_type::ValueType;
 
 /// A value that can be put into a block.
 pub(crate) trait Content: Copy {
-    fn is_list(self) -> bool;
+    fn value_type(self) -> ValueType;
     /// Returns how many bytes [`Content::write`] writes.
     fn len(self) -> usize;
     /// Writes the value, a NUL byte behind each string.
@@ -20,15 +21,28 @@ pub(crate) trait Content: Copy {
     fn holds_nul(self) -> bool;
 }
 
-impl Content for Written<'_> {
-    fn is_list(self) -> bool {
-        matches!(self, Self::List(_))
+/// A value of a document, with its type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackageValue<'p> {
+    pub value: Value<'p>,
+    value_type: ValueType,
+}
+
+impl<'p> PackageValue<'p> {
+    pub fn of(option: &OptionView<'p>) -> Self {
+        Self { value: option.value(), value_type: option.value_type() }
+    }
+}
+
+impl Content for PackageValue<'_> {
+    fn value_type(self) -> ValueType {
+        self.value_type
     }
 
     fn len(self) -> usize {
-        match self {
-            Self::String(string) => string.len() + 1,
-            Self::List(list) => list.iter().map(|item| item.len() + 1).sum(),
+        match self.value {
+            Value::String(string) => string.len() + 1,
+            Value::List(list) => list.iter().map(|item| item.len() + 1).sum(),
         }
     }
 
@@ -37,45 +51,45 @@ impl Content for Written<'_> {
             out.extend_from_slice(string);
             out.push(0);
         };
-        match self {
-            Self::String(string) => put(string),
-            Self::List(list) => list.iter().for_each(put),
+        match self.value {
+            Value::String(string) => put(string),
+            Value::List(list) => list.iter().for_each(put),
         }
     }
 
     fn holds_nul(self) -> bool {
         let holds = |string: &[u8]| bytes::find(0, string).is_some();
-        match self {
-            Self::String(string) => holds(string),
-            Self::List(list) => list.iter().any(holds),
+        match self.value {
+            Value::String(string) => holds(string),
+            Value::List(list) => list.iter().any(holds),
         }
     }
 }
 
-impl Content for MapValue<'_> {
-    fn is_list(self) -> bool {
-        matches!(self, Self::List(_))
+impl Content for TypedValue<'_> {
+    fn value_type(self) -> ValueType {
+        self.value_type
     }
 
     fn len(self) -> usize {
-        match self {
-            Self::String(string) => string.len() + 1,
-            Self::List(list) => list.as_bytes().len(),
+        match self.value {
+            MapValue::String(string) => string.len() + 1,
+            MapValue::List(list) => list.as_bytes().len(),
         }
     }
 
     fn write(self, out: &mut Vec<u8>) {
-        match self {
-            Self::String(string) => {
+        match self.value {
+            MapValue::String(string) => {
                 out.extend_from_slice(string);
                 out.push(0);
             }
-            Self::List(list) => out.extend_from_slice(list.as_bytes()),
+            MapValue::List(list) => out.extend_from_slice(list.as_bytes()),
         }
     }
 
     fn holds_nul(self) -> bool {
-        matches!(self, Self::String(string) if bytes::find(0, string).is_some())
+        matches!(self.value, MapValue::String(string) if bytes::find(0, string).is_some())
     }
 }
 
@@ -102,11 +116,11 @@ pub(crate) trait Sections {
 }
 
 impl Sections for Package {
-    type Value<'c> = Written<'c>;
+    type Value<'c> = PackageValue<'c>;
 
     fn sections<'c>(
         &'c self,
-    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], Written<'c>)>)> {
+    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], PackageValue<'c>)>)> {
         Self::sections(self).map(|section| (head(section), options(section)))
     }
 
@@ -121,32 +135,38 @@ pub(crate) fn head(section: crate::model::package::Section<'_>) -> Head<'_> {
     Head { name: section.name(), section_type: section.section_type(), anonymous }
 }
 
-/// Returns the options of a section of a document. An empty list counts as no option, as in text.
+/// Returns the options of a section of a document. In UCI an empty list counts as no option, as in text.
 pub(crate) fn options(
     section: crate::model::package::Section<'_>,
-) -> impl Iterator<Item = (&[u8], Written<'_>)> {
-    section
-        .options()
-        .map(|option| (option.name(), option.value()))
-        .filter(|(_, value)| !matches!(value, Written::List(list) if list.is_empty()))
+) -> impl Iterator<Item = (&[u8], PackageValue<'_>)> {
+    let holds_empty = section.package().format().has_types();
+    let is_there = move |value: &PackageValue<'_>| {
+        holds_empty || !matches!(value.value, Value::List(list) if list.is_empty())
+    };
+    let options = section.options().map(|option| (option.name(), PackageValue::of(&option)));
+    options.filter(move |(_, value)| is_there(value))
 }
 
 /// The newest state of a map.
 impl Sections for Map {
-    type Value<'c> = MapValue<'c>;
+    type Value<'c> = TypedValue<'c>;
 
     fn sections<'c>(
         &'c self,
-    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], MapValue<'c>)>)> {
+    ) -> impl Iterator<Item = (Head<'c>, impl Iterator<Item = (&'c [u8], TypedValue<'c>)>)> {
         MapPackage::of(self, None).sections().map(|section| {
             let (name, section_type) = (section.name(), section.section_type());
-            (Head { name, section_type, anonymous: section.is_anonymous() }, section.options())
+            (Head { name, section_type, anonymous: section.is_anonymous() }, typed(section.options()))
         })
     }
 
     fn size_hint(&self) -> usize {
         usize::try_from(self.usage().live).unwrap_or(0)
     }
+}
+
+fn typed<'c>(mut options: MapOptions<'c>) -> impl Iterator<Item = (&'c [u8], TypedValue<'c>)> {
+    std::iter::from_fn(move || options.next_typed())
 }
 
 // Their lengths fit in 16 bits, and a block has room for all values of an unsplit section.
@@ -166,8 +186,8 @@ pub(crate) fn check<V: Content>(name: &[u8], value: V) -> Result<()> {
 
 /// Fails for a list that has grown too large for a block.
 pub(crate) fn check_option(package: &Package, section: &[u8], option: &[u8]) -> Result<()> {
-    let found = package.section(section).and_then(|section| section.get(option));
-    found.map_or(Ok(()), |value| check(option, value))
+    let found = package.section(section).and_then(|section| section.option(option));
+    found.map_or(Ok(()), |found| check(option, PackageValue::of(&found)))
 }
 
 /// Fails for a package with a value that no block can hold, a list counting as one value: no program could read it.
@@ -177,7 +197,7 @@ pub(crate) fn check_values(package: &Package, text: &[u8]) -> Result<()> {
         return Ok(());
     }
     for section in package.sections() {
-        section.options().try_for_each(|option| check(option.name(), option.value()))?;
+        section.options().try_for_each(|option| check(option.name(), PackageValue::of(&option)))?;
     }
     Ok(())
 }

@@ -3,12 +3,12 @@
 use super::content::{Content, Head};
 use crate::map::layout::block::{Split, block_checksum};
 use crate::map::layout::format::{
-    At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, NAME, ORDER, PART,
-    PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD,
+    At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, LEN_BITS, MAX_LEN, NAME,
+    ORDER, PART, PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, WIDE_LEN_BITS,
 };
 use crate::map::layout::index::SlotId;
 use crate::map::layout::source::Source;
-use crate::map::layout::value::MapValue;
+use crate::map::layout::value::TypedValue;
 
 /// The fields that the versions of a block have in common.
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,15 +86,15 @@ fn anonymous(head: &Head<'_>) -> u16 {
 fn record<V: Content>(out: &mut Vec<u8>, start: usize, name: At, value: Option<V>) {
     let back = u32::try_from((out.len() - start) / 2).expect("values were checked");
     let len = value.map_or(0, Content::len);
-    let list = value.is_some_and(Content::is_list);
-    let narrow = u16::try_from(name.0).ok().filter(|name| *name != WIDE && len < usize::from(DEAD));
+    let type_number = value.map_or(0, |value| value.value_type().number());
+    let narrow = u16::try_from(name.0).ok().filter(|name| *name != WIDE && len <= usize::from(MAX_LEN));
     if let (Some(name), Ok(back)) = (narrow, u16::try_from(back)) {
-        let len = if value.is_none() { DEAD } else { short(len) | u16::from(list) << 15 };
+        let len = if value.is_none() { DEAD } else { short(len) | u16::from(type_number) << LEN_BITS };
         let [a, b, c, d, e, f, ..] =
             (u64::from(name) | u64::from(back) << 16 | u64::from(len) << 32).to_le_bytes();
         out.extend_from_slice(&[a, b, c, d, e, f]);
     } else {
-        let len = u32::try_from(len).expect("values were checked") | u32::from(list) << 31;
+        let len = u32::try_from(len).expect("values were checked") | u32::from(type_number) << WIDE_LEN_BITS;
         put(out, [u32::from(WIDE), name.0, back, if value.is_none() { WIDE_DEAD } else { len }]);
     }
     if let Some(value) = value {
@@ -159,7 +159,7 @@ pub(crate) fn deleted(out: &mut Vec<u8>, version: Version, name: &[u8], options:
     let start = out.len();
     block(out, SECTION, |out| {
         head(out, start, version, 0, options.len(), F_DELETED, name);
-        options.iter().for_each(|name| record(out, start, *name, None::<MapValue<'_>>));
+        options.iter().for_each(|name| record(out, start, *name, None::<TypedValue<'_>>));
     });
 }
 

@@ -14,15 +14,15 @@ use crate::error::{Error, Result, memory};
 use crate::format::uci::{Command, Opened, Statement, Statements, Word};
 use crate::map::layout::block::{Record, block_checksum, same};
 use crate::map::layout::format::{
-    At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, KIND_BITS, R_LEN, R_VALUE, S_COUNT, S_FLAGS, S_NAME,
-    S_NAME_LEN, SECTION, SPLIT_ABOVE, V_PREV, V_SEQ, V_TYPE, W_BACK, W_LEN, W_NAME, W_VALUE, WIDE,
-    behind_name, even,
+    At, B_CHECKSUM, B_SIZE, F_ANONYMOUS, KIND_BITS, LEN_BITS, MAX_LEN, R_VALUE, S_COUNT, S_FLAGS, S_NAME,
+    S_NAME_LEN, SECTION, SPLIT_ABOVE, V_PREV, V_SEQ, V_TYPE, W_VALUE, WIDE, WIDE_LEN_BITS, behind_name, even,
 };
 use crate::map::layout::hash::{Kind, hash};
 use crate::model::dialect::Dialect;
 use crate::model::digest::u16_at;
 use crate::model::name::{MAX_VALUE, generated};
 use crate::model::package::MAX_TEXT;
+use crate::model::value_type::ValueType;
 
 /// How many options are read between two reports of progress.
 const REPORT: usize = 0x4000;
@@ -101,6 +101,7 @@ struct OnePass<'c> {
 #[derive(Clone, Copy)]
 struct OpenList<'c> {
     name: &'c [u8],
+    id: At,
     /// Where its record starts in the block.
     start: usize,
     /// How many bytes its items take.
@@ -244,21 +245,17 @@ impl<'c> OnePass<'c> {
         self.records[self.count] =
             (self.hash(self.prefix, name), u32::try_from(start / 2).unwrap_or(u32::MAX));
         self.count += 1;
-        self.list = is_list.then_some(OpenList { name, start, len });
+        self.list = is_list.then_some(OpenList { name, id, start, len });
         self.grow_block(start + W_VALUE + len + 1)?;
         let record = &mut self.block[start..];
-        let head = match narrow(id, start, len, is_list) {
+        let value_type = if is_list { ValueType::List } else { ValueType::String };
+        let head = match narrow(id, start, len, value_type) {
             Some(head) => {
                 record[..R_VALUE].copy_from_slice(&head);
                 R_VALUE
             }
             None => {
-                let word = u32::try_from(len).expect("checked before") | u32::from(is_list) << 31;
-                let back = u32::try_from(start / 2).expect("a block is smaller");
-                record[..W_NAME].copy_from_slice(&u32::from(WIDE).to_le_bytes());
-                record[W_NAME..W_BACK].copy_from_slice(&id.0.to_le_bytes());
-                record[W_BACK..W_LEN].copy_from_slice(&back.to_le_bytes());
-                record[W_LEN..W_VALUE].copy_from_slice(&word.to_le_bytes());
+                record[..W_VALUE].copy_from_slice(&wide(id, start, len, value_type));
                 W_VALUE
             }
         };
@@ -302,27 +299,32 @@ impl<'c> OnePass<'c> {
 
     /// Appends an item to the last option.
     fn item(&mut self, list: OpenList<'c>, value: &[u8]) -> Step {
-        let wide = self.block[list.start..][..2] == WIDE.to_le_bytes();
-        let (word, head, most) = match wide {
-            true => (W_LEN, W_VALUE, MAX_VALUE),
-            false => (R_LEN, R_VALUE, usize::from(DEAD) - 1),
-        };
-        let (end, len) = (list.start + head + list.len, list.len + value.len() + 1);
-        if len > most {
+        let OpenList { start, id, len: before, .. } = list;
+        let is_wide = self.block[start..][..2] == WIDE.to_le_bytes();
+        let len = before + value.len() + 1;
+        if len > MAX_VALUE {
             return Err(Stop::Unusual);
         }
-        self.grow_block(end + value.len() + 2)?;
-        let (place, behind) = self.block[end..].split_at_mut(value.len());
+        self.grow_block(start + W_VALUE + len + 1)?;
+        let head = match narrow(id, start, len, ValueType::List).filter(|_| !is_wide) {
+            Some(head) => {
+                self.block[start..][..R_VALUE].copy_from_slice(&head);
+                R_VALUE
+            }
+            None => {
+                if !is_wide {
+                    let items = start + R_VALUE;
+                    self.block.copy_within(items..items + before, start + W_VALUE);
+                }
+                self.block[start..][..W_VALUE].copy_from_slice(&wide(id, start, len, ValueType::List));
+                W_VALUE
+            }
+        };
+        let (place, behind) = self.block[start + head + before..].split_at_mut(value.len());
         place.copy_from_slice(value);
         behind[..2].copy_from_slice(&[0; 2]);
-        let bytes = u32::try_from(len).expect("checked before").to_le_bytes();
-        let [low, high, ..] = bytes;
-        match wide {
-            true => self.block[list.start + word..][..3].copy_from_slice(&bytes[..3]),
-            false => self.block[list.start + word..][..2].copy_from_slice(&[low, high | 0x80]),
-        }
         self.list = Some(OpenList { len, ..list });
-        self.used = even(list.start + head + len);
+        self.used = even(start + head + len);
         Ok(())
     }
 
@@ -416,14 +418,23 @@ fn in_text<'c>(word: &Word<'c>) -> std::result::Result<&'c [u8], Stop> {
 
 /// Returns the head of a record, if it fits into 16 bits for each number.
 #[inline(always)]
-fn narrow(name: At, start: usize, len: usize, is_list: bool) -> Option<[u8; R_VALUE]> {
+fn narrow(name: At, start: usize, len: usize, value_type: ValueType) -> Option<[u8; R_VALUE]> {
     let name = u16::try_from(name.0).ok().filter(|name| *name != WIDE)?;
     let back = u16::try_from(start / 2).ok()?;
-    let len = u16::try_from(len).ok().filter(|len| *len < DEAD)?;
-    let len = len | u16::from(is_list) << 15;
+    let len = u16::try_from(len).ok().filter(|len| *len <= MAX_LEN)?;
+    let len = len | u16::from(value_type.number()) << LEN_BITS;
     let [a, b, c, d, e, f, ..] =
         (u64::from(name) | u64::from(back) << 16 | u64::from(len) << 32).to_le_bytes();
     Some([a, b, c, d, e, f])
+}
+
+/// Returns the head of a wide record. Its value and block were checked.
+fn wide(name: At, start: usize, len: usize, value_type: ValueType) -> [u8; W_VALUE] {
+    let back = u32::try_from(start / 2).expect("a block is smaller");
+    let len = u32::try_from(len).expect("checked before") | u32::from(value_type.number()) << WIDE_LEN_BITS;
+    let mut head = [0; W_VALUE];
+    head.copy_from_slice([u32::from(WIDE), name.0, back, len].map(u32::to_le_bytes).as_flattened());
+    head
 }
 
 /// A set of hashes.

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::content::{Content, check_name};
+use super::content::{Content, PackageValue, check_name};
 use super::encode::{self, Version};
 use crate::error::Error;
 use crate::map::layout::block::{Block, Record, SectionBlock};
 use crate::map::layout::format::{At, NAME, Seq};
 use crate::map::layout::hash::{Kind, hash};
 use crate::map::layout::index::{BLOCK, SlotId};
-use crate::map::layout::value::MapValue;
+use crate::map::layout::value::TypedValue;
 use crate::map::read::map::Map;
-use crate::model::package::{Package, Value};
+use crate::model::package::Package;
 
 /// Why a state cannot be published.
 pub(super) enum PublishError {
@@ -130,12 +130,13 @@ pub(super) struct Entry<'a> {
 }
 
 /// Reports whether a value in a map equals the one in a document.
-pub(super) fn is_same(old: Option<MapValue<'_>>, new: Option<Value<'_>>) -> bool {
+pub(super) fn is_same(old: Option<TypedValue<'_>>, new: Option<PackageValue<'_>>) -> bool {
     match (old, new) {
         (None, None) => true,
         // If the lengths are equal, the map's list has no bytes after its items.
         (Some(old), Some(new)) => {
-            (old.is_list(), old.len()) == (new.is_list(), new.len()) && old.items().eq(new.items())
+            (old.value_type(), old.len()) == (new.value_type(), new.len())
+                && old.value.items().eq(new.value.items())
         }
         _ => false,
     }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use super::content::{Head, check, check_name, head, options};
+use super::content::{Head, PackageValue, check, check_name, head, options};
 use super::encode;
 use super::publication::{Collected, Entry, Publication, PublishError, is_same};
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::map::layout::format::{
 use crate::map::layout::index::{BLOCK, SlotId};
 use crate::map::layout::source::Source;
 use crate::map::read::map::Map;
-use crate::model::package::{Package, Section, Touched, Value};
+use crate::model::package::{Package, Section, Touched};
 
 /// Whether a state could be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,14 +175,14 @@ impl<'a> Publication<'a> {
     /// A section of one block.
     fn plain(&mut self, section: Section<'a>, called: &Head<'a>, entry: &Entry<'a>) -> Collected<()> {
         let section_type = self.name(called.section_type)?;
-        let mut written: Vec<(At, Option<Value<'a>>)> = Vec::new();
+        let mut written: Vec<(At, Option<PackageValue<'a>>)> = Vec::new();
         for (name, value) in options(section) {
             check(name, value)?;
             written.push((self.name(name)?, Some(value)));
         }
         let unchanged = |old: &SectionBlock<'_>| {
             let mut live = old.records().filter(|record| record.value.is_some());
-            let is_next = |(name, value): &(At, Option<Value<'a>>)| {
+            let is_next = |(name, value): &(At, Option<PackageValue<'a>>)| {
                 live.next().is_some_and(|record| record.name == *name && is_same(record.value, *value))
             };
             !old.is_deleted()

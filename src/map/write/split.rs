@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::content::{Head, check, options};
+use super::content::{Head, PackageValue, check, options};
 use super::encode::{self, Version, parts_for};
 use super::publication::{Collected, Entry, Publication, PublishError, is_same};
 use crate::map::layout::block::{SectionBlock, Split};
@@ -10,10 +10,10 @@ use crate::map::layout::format::{At, PART, PART_OPTIONS};
 use crate::map::layout::hash::of_part;
 use crate::map::layout::hash::part_number;
 use crate::map::layout::index::BLOCK;
-use crate::model::package::{Section, Value};
+use crate::model::package::Section;
 
 /// An option to be written and its rank in its section.
-type Ranked<'a> = (encode::Written<Value<'a>>, u32);
+type Ranked<'a> = (encode::Written<PackageValue<'a>>, u32);
 
 impl<'a> Publication<'a> {
     /// A split section of which any option may have changed.
@@ -23,7 +23,7 @@ impl<'a> Publication<'a> {
         called: &Head<'a>,
         entry: &Entry<'a>,
     ) -> Collected<()> {
-        let mut all: Vec<(u64, At, Value<'a>)> = Vec::new();
+        let mut all: Vec<(u64, At, PackageValue<'a>)> = Vec::new();
         for (name, value) in options(section) {
             check(name, value)?;
             all.push((self.map.name_hash(name), self.name(name)?, value));
@@ -140,17 +140,18 @@ impl<'a> Publication<'a> {
                 let option = section.option(self.map.name(name).unwrap_or_default());
                 // An option that was deleted and added again has moved to the end.
                 let rank = fresh.get(self.map.name(name).unwrap_or_default()).copied().unwrap_or(rank);
-                let value = option.map(|option| option.value());
+                let value = option.map(|option| PackageValue::of(&option));
                 total -= i64::from(value.is_none());
                 written.push(((name, value), rank));
             }
             for (_, name) in group {
                 let Some(option) = section.option(name) else { continue };
-                check(option.name(), option.value())?;
+                let value = PackageValue::of(&option);
+                check(option.name(), value)?;
                 let at = self.name(option.name())?;
                 if !written.iter().any(|((known, _), _)| *known == at) {
                     let rank = fresh.get(name).copied().unwrap_or(next_rank);
-                    written.push(((at, Some(option.value())), rank));
+                    written.push(((at, Some(value)), rank));
                     total += 1;
                 }
             }

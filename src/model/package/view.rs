@@ -16,6 +16,12 @@ impl<'p> Section<'p> {
         self.package.data(self.id)
     }
 
+    /// Returns the package that it is in.
+    #[must_use]
+    pub fn package(&self) -> &'p Package {
+        self.package
+    }
+
     /// Returns the section's name: as given, or generated if it is anonymous.
     #[must_use]
     pub fn name(&self) -> &'p [u8] {
