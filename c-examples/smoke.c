@@ -280,7 +280,8 @@ static void messages(cms_store *store)
     CHECK(cms_get(store, "t.@thing[x].a", NULL, 0, NULL) == CMS_ERR_INVALID && cms_last_error(&error) == CMS_OK);
     CHECK(strcmp(error.key, "x") == 0 && strcmp(error.file, "") == 0 && error.line == 0);
     CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.s.name", "a\nb\001") == CMS_ERR_INVALID);
-    CHECK(cms_last_error(&error) == CMS_OK && strcmp(error.key, "a\nb\001") == 0);
+    CHECK(cms_last_error(&error) == CMS_OK && strcmp(error.key, "t.s.name") == 0);
+    CHECK(strcmp(error.value, "a\nb\001") == 0);
     /* The message is one line, whatever it quotes. */
     CHECK(strstr(error.message, "'a b '") && !strpbrk(error.message, "\n\001"));
     cms_txn_rollback(txn);

@@ -287,7 +287,7 @@ typedef struct {
     const char *message;
     // The file concerned, or "".
     const char *file;
-    // The key, name or value concerned, or "".
+    // The key or name concerned, or "".
     const char *key;
     // What a person may do about it, or "".
     const char *hint;
@@ -298,8 +298,8 @@ typedef struct {
     const char *program;
     const char *reason;
     uint32_t pid;
-    // With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a
-    // list.
+    // With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; with CMS_ERR_INVALID
+    // the value that is not allowed, if a value is not; else "", as for a list.
     const char *value;
 } cms_error;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use cms_core::Transaction;
+use cms_core::{Error, Transaction};
 
 use crate::handle::{bytes, check, check_buffer, check_text, handle, put_value, required};
 use crate::open::cms_store;
@@ -41,7 +41,18 @@ pub unsafe fn changed(
     if what != VALUE {
         check_text(text, what)?;
     }
-    Ok(change(txn, key, text)?)
+    change(txn, key, text).map_err(|error| blame(error, key, text))
+}
+
+/// Names the key in the error of a value that is not allowed.
+fn blame(error: Error, key: &[u8], value: &[u8]) -> Failure {
+    let (shown, key_shown) = (cms_core::shown::name(value), cms_core::shown::name(key));
+    match &error {
+        Error::Invalid { what, .. } if *what == shown && shown != key_shown => {
+            Failure::BadValue { key: key.to_vec(), value: value.to_vec(), error: Box::new(error) }
+        }
+        _ => error.into(),
+    }
 }
 
 /// Sets an option to text that the library has made.
@@ -82,7 +93,13 @@ pub unsafe fn set_list(
         unsafe { bytes(item, "one of items") }
     };
     let items = (0..count).map(item).collect::<Result<Vec<_>, _>>()?;
-    Ok(txn.set_list(key, &items)?)
+    txn.set_list(key, &items).map_err(|error| {
+        let is_it = |item: &&&[u8]| {
+            matches!(&error, Error::Invalid { what, .. } if *what == cms_core::shown::name(item))
+        };
+        let item = items.iter().find(is_it).map_or(&[][..], |item| *item);
+        blame(error, key, item)
+    })
 }
 
 /// Adds a section, and writes its name to the buffer.

@@ -92,7 +92,7 @@ sized! {
         pub message: *const c_char,
         /// The file concerned, or "".
         pub file: *const c_char,
-        /// The key, name or value concerned, or "".
+        /// The key or name concerned, or "".
         pub key: *const c_char,
         /// What a person may do about it, or "".
         pub hint: *const c_char,
@@ -103,8 +103,8 @@ sized! {
         pub program: *const c_char,
         pub reason: *const c_char,
         pub pid: u32,
-        /// With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; else "", as for a
-        /// list.
+        /// With CMS_ERR_TYPE and CMS_ERR_RANGE: the value, and `file` and `line` say where it is; with CMS_ERR_INVALID
+        /// the value that is not allowed, if a value is not; else "", as for a list.
         pub value: *const c_char,
     }
 }
@@ -119,6 +119,8 @@ pub enum Failure {
     Missing(Vec<u8>),
     /// The value of a key does not fit.
     Unfit(Box<Unfit>),
+    /// The value of a change is not allowed.
+    BadValue { key: Vec<u8>, value: Vec<u8>, error: Box<Error> },
     /// Nothing more to iterate over.
     End,
     /// The feature of the function is left out of this build.
@@ -296,6 +298,7 @@ impl Failure {
             Self::Null(_) | Self::Invalid(..) => CMS_ERR_INVALID,
             Self::Missing(_) => CMS_ERR_NOT_FOUND,
             Self::Unfit(unfit) => unfit.status(),
+            Self::BadValue { error, .. } => of_code(error.code()),
             Self::End => CMS_ERR_END,
             Self::Unsupported => CMS_ERR_UNSUPPORTED,
             Self::Core(error) => of_code(error.code()),
@@ -314,6 +317,9 @@ impl Failure {
             Self::Invalid(what, why) => plain(format!("{what}: {why}")),
             Self::Missing(key) => of_key(key, "not found"),
             Self::Unfit(unfit) => unfit.describe(),
+            Self::BadValue { key, value, error } => {
+                Last { value: value.clone(), ..of_key(key, &error.to_string()) }
+            }
             Self::End => plain("there is nothing more".to_owned()),
             Self::Unsupported => Last {
                 hint: b"use libcms.so, which has everything".to_vec(),

@@ -58,7 +58,7 @@ impl Error {
         use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match self {
             Self::NotFound { .. } | Self::Missing(_) => Code::NotFound,
-            Self::Invalid { .. } => Code::Invalid,
+            Self::Invalid { .. } | Self::NotPossible { .. } => Code::Invalid,
             Self::Type { .. } => Code::Type,
             Self::Exists { .. } => Code::Exists,
             Self::Ambiguous { .. } => Code::Ambiguous,

@@ -42,6 +42,7 @@ impl Error {
             ) => key(name),
             Self::Missing(Missing::ConfigDir(path) | Missing::File(path)) => file(path),
             Self::Missing(_)
+            | Self::NotPossible { .. }
             | Self::TooOld { .. }
             | Self::TooMany { .. }
             | Self::Refused { .. }

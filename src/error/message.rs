@@ -12,6 +12,7 @@ impl fmt::Display for Error {
             Self::NotFound { key } => write!(f, "{key}: not found"),
             Self::Missing(missing) => missing.fmt(f),
             Self::Invalid { what, why } => write!(f, "'{what}': {why}"),
+            Self::NotPossible { why } => f.write_str(why),
             Self::Type { key, text, value_type } => {
                 write!(f, "{key}: '{text}' is not of the type {value_type}, which the value has")
             }

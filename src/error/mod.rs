@@ -71,6 +71,11 @@ pub enum Error {
         /// The reason.
         why: String,
     },
+    /// What was asked for cannot be done now, whatever the names and values are.
+    NotPossible {
+        /// What cannot be done, and why.
+        why: String,
+    },
     /// A lock could not be taken in time.
     Locked {
         /// The file that is locked.
@@ -202,6 +207,7 @@ impl Error {
             Self::NotFound { key } => Self::NotFound { key: key.clone() },
             Self::Missing(missing) => Self::Missing(missing.clone()),
             Self::Invalid { what, why } => Self::Invalid { what: what.clone(), why },
+            Self::NotPossible { why } => Self::NotPossible { why: why.clone() },
             Self::Exists { key } => Self::Exists { key: key.clone() },
             Self::Type { key, text, value_type } => {
                 Self::Type { key: key.clone(), text: text.clone(), value_type }

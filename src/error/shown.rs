@@ -18,7 +18,7 @@ pub fn text(bytes: impl AsRef<[u8]>) -> String {
 
 /// Shows a name: UTF-8 as it is, anything else with the replacement character.
 #[must_use]
-pub(crate) fn name(bytes: &[u8]) -> String {
+pub fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

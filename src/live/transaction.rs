@@ -233,7 +233,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the savepoint was rolled back already, or belongs to another transaction.
+    /// [`Error::NotPossible`] if the savepoint was rolled back already, or belongs to another transaction.
     pub fn rollback_to(&mut self, point: &Savepoint) -> Result<()> {
         let len = |name: &Vec<u8>| point.0.get(name).copied().unwrap_or(0);
         let fits = point
@@ -241,9 +241,8 @@ impl Transaction {
             .iter()
             .all(|(name, len)| self.packages.get(name).is_some_and(|working| *len <= working.steps.len()));
         if !fits {
-            return Err(Error::Invalid {
-                what: "savepoint".into(),
-                why: "the savepoint belongs to another transaction, or was rolled back already",
+            return Err(Error::NotPossible {
+                why: "savepoint: it belongs to another transaction, or was rolled back already".into(),
             });
         }
         for (name, working) in &mut self.packages {

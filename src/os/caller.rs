@@ -33,7 +33,7 @@ fn is_within_verifier() -> bool {
 /// Refuses to change anything from within a callback of a verifier.
 pub(crate) fn check_may_commit() -> Result<()> {
     match IN_VERIFIER.get() {
-        true => Err(Error::Invalid { what: "change".into(), why: WITHIN }),
+        true => Err(Error::NotPossible { why: WITHIN.into() }),
         false => Ok(()),
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn default_patience() -> Duration {
 /// Describes the holder of a lock that cannot be taken.
 pub(crate) fn explain(error: Error) -> Error {
     match error {
-        Error::Locked { .. } if is_within_verifier() => Error::Invalid { what: "change".into(), why: WITHIN },
+        Error::Locked { .. } if is_within_verifier() => Error::NotPossible { why: WITHIN.into() },
         error => error,
     }
 }

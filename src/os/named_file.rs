@@ -8,18 +8,21 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, memory};
 use crate::os::files::Files;
 
 /// How many bytes are read of a device at most: enough for lines typed at a terminal, and a limit for `/dev/zero`.
 const MOST_OF_DEVICE: usize = 1 << 20;
+
+/// How many bytes are read before memory is checked again.
+const FIRST_STEP: usize = 128 << 10;
 
 /// Reads a whole file that begins with `start`, or standard input if the path is `-`.
 ///
 /// # Errors
 ///
 /// An error of the system; [`io::ErrorKind::FileTooLarge`] if there are more than `most` bytes, or more than 1 MiB from
-/// a device; [`io::ErrorKind::InvalidData`] if the file does not begin with `start`, which is checked before the rest
+/// a device; [`io::ErrorKind::OutOfMemory`]; [`io::ErrorKind::InvalidData`] if the file does not begin with `start`, which is checked before the rest
 /// is read.
 pub fn read(path: &Path, most: usize, start: &[u8]) -> io::Result<Vec<u8>> {
     if path.as_os_str() == "-" {
@@ -37,13 +40,22 @@ fn read_from(source: &mut dyn Read, most: usize, start: &[u8]) -> io::Result<Vec
     if bytes != start {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let left = (most as u64).saturating_sub(start.len() as u64);
-    source.take(left.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > most {
-        let why = format!("it is larger than {most} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    // Its size is not known, and it may have no end: so memory is checked each time that as much again is to be read.
+    loop {
+        if bytes.len() > most {
+            let why = format!("it is larger than {most} bytes, the most that is read");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+        }
+        let step = bytes.len().max(FIRST_STEP).min(most - bytes.len() + 1);
+        if memory::check_available_to_edit(bytes.len() + step).is_err() {
+            let why = format!("there is not enough memory for more than {} bytes of it", bytes.len());
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, why));
+        }
+        let read = source.take(step as u64).read_to_end(&mut bytes)?;
+        if read < step {
+            return Ok(bytes);
+        }
     }
-    Ok(bytes)
 }
 
 /// Writes a file. A regular file, also behind a link, is replaced by a new one once that is durable. A FIFO or a device

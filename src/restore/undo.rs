@@ -13,7 +13,7 @@ use crate::commit::{note_edits, retry, write};
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::log::key_path::content;
-use crate::log::{Hunk, Kind, Record, What};
+use crate::log::{Hunk, KeyChange, Kind, Record, What};
 use crate::restore::archive::Archives;
 use crate::restore::history::History;
 use crate::restore::take_out::{self, Since};
@@ -26,15 +26,14 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflict`] if the same lines were changed again since; [`Error::Missing`] if its record is not kept any
-    /// more; as for [`crate::Engine::commit`]. Nothing is changed then.
+    /// [`Error::Conflict`] if the same lines were changed again since; [`Error::NotPossible`] if it changed nothing;
+    /// [`Error::Missing`] if its record is not kept any more; as for [`crate::Engine::commit`]. Nothing is changed then.
     pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
         note_edits::note_edits(self.core)?;
         let record = self.transaction(sequence)?;
         if matches!(record.kind, Kind::Baseline | Kind::Confirm) || record.packages.is_empty() {
-            return Err(Error::Invalid {
-                what: format!("transaction {sequence}"),
-                why: "it changed nothing that could be undone",
+            return Err(Error::NotPossible {
+                why: format!("transaction {sequence}: it changed nothing that could be undone"),
             });
         }
         self.reverse(&record, message)
@@ -58,7 +57,7 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Missing`] if no transaction is undone, [`Error::Invalid`] if the given one is not;
+    /// [`Error::Missing`] if no transaction is undone, [`Error::NotPossible`] if the given one is not;
     /// [`Error::Conflict`] if the same lines were changed again since; as for [`crate::Engine::commit`]. Nothing is
     /// changed then.
     pub fn redo(&self, transaction: Option<u64>, message: Option<&str>) -> Result<u64> {
@@ -82,14 +81,7 @@ impl History<'_> {
                 // If the transaction created the package and no line of it is left, it is deleted.
                 Some(text) if text.is_empty() && change.is_new() => None,
                 Some(text) => Some(text),
-                None => {
-                    let (key, why) = self.conflict(record, &change.package, there)?;
-                    let what = match record.kind {
-                        Kind::Undo => format!("transaction {} cannot be made again", record.refers),
-                        _ => format!("transaction {sequence} cannot be undone"),
-                    };
-                    return Err(Error::Conflict { key, why: format!("{what}: {why}") });
-                }
+                None => return Err(self.conflict(record, &change.package, there)?),
             };
             texts.push((change.package.clone(), now, text));
         }
@@ -181,31 +173,58 @@ impl History<'_> {
         Ok(since.oldest_first().and_then(|later| take_out::take_out(hunks, later, now)))
     }
 
-    /// Returns the first key that was changed since a transaction, and the reason that the transaction cannot be undone,
-    /// with the author of the later change.
-    fn conflict(&self, record: &Record, package: &str, now: &[u8]) -> Result<(String, String)> {
+    /// Returns the error that a transaction cannot be reversed: with the first key that was changed since, and the author of
+    /// that change.
+    fn conflict(&self, record: &Record, package: &str, now: &[u8]) -> Result<Error> {
         let place = self.core.packages.in_config(package);
         let (current, _) = self.core.packages.parse(&place, now.to_vec())?;
         let changes = record.package(package).map_or(&[][..], |change| &change.changes);
-        for change in changes {
+        let is_changed = |change: &&KeyChange| {
             let (_, left) = change.values();
-            if !matches!(change.what, What::Moved { .. })
+            !matches!(change.what, What::Moved { .. })
                 && content(&current, &(change.section.clone(), change.option.clone())).as_ref() != left
-            {
-                let key = crate::error::shown::name(&change.key(package));
-                let by = self.core.logs.past()?.last_change(
-                    record.sequence,
-                    package,
-                    &change.section,
-                    change.option.as_deref(),
-                )?;
-                let by = by.map_or_else(String::new, |by| {
-                    let user = if by.uid == 0 { "root".to_owned() } else { format!("user {}", by.uid) };
-                    format!(", by transaction {} of {user} through {}", by.sequence, by.source)
-                });
-                return Ok((key, format!("it was changed since{by}")));
-            }
-        }
-        Ok((package.to_owned(), "the same lines were changed since".to_owned()))
+        };
+        let Some(change) = changes.iter().find(is_changed) else {
+            let why = match record.kind {
+                Kind::Undo => format!(
+                    "transaction {} cannot be made again: the same lines were changed since",
+                    record.refers
+                ),
+                _ => format!(
+                    "transaction {} cannot be undone: the same lines were changed since",
+                    record.sequence
+                ),
+            };
+            return Ok(Error::Conflict { key: package.to_owned(), why });
+        };
+        let by = self.core.logs.past()?.last_change(
+            record.sequence,
+            package,
+            &change.section,
+            change.option.as_deref(),
+        )?;
+        let key = crate::error::shown::name(&change.key(package));
+        Ok(Error::Conflict { key, why: changed_since(record, by.as_ref()) })
+    }
+}
+
+/// Says that a transaction cannot be reversed, because of a later one. Each sentence is written out, for translation.
+fn changed_since(record: &Record, by: Option<&Record>) -> String {
+    let (sequence, refers) = (record.sequence, record.refers);
+    let Some(by) = by else {
+        return match record.kind {
+            Kind::Undo => format!("transaction {refers} cannot be made again: it was changed since"),
+            _ => format!("transaction {sequence} cannot be undone: it was changed since"),
+        };
+    };
+    let user = if by.uid == 0 { "root".to_owned() } else { format!("uid {}", by.uid) };
+    let (later, source) = (by.sequence, &by.source);
+    match record.kind {
+        Kind::Undo => format!(
+            "transaction {refers} cannot be made again: it was changed since, by transaction {later} of {user} through {source}"
+        ),
+        _ => format!(
+            "transaction {sequence} cannot be undone: it was changed since, by transaction {later} of {user} through {source}"
+        ),
     }
 }

@@ -100,9 +100,8 @@ impl History<'_> {
             let by = by.filter(|_| record.sequence == transaction);
             Ok(if is_passed { ControlFlow::Break(by) } else { ControlFlow::Continue(()) })
         })?;
-        let invalid = || Error::Invalid {
-            what: format!("transaction {transaction}"),
-            why: "it is not undone, so it cannot be made again",
+        let invalid = || Error::NotPossible {
+            why: format!("transaction {transaction}: it is not undone, so it cannot be made again"),
         };
         let by = found.flatten().ok_or_else(invalid)?;
         if is_cancellation(&self.transaction(by)?) { Err(invalid()) } else { Ok(by) }

@@ -311,6 +311,13 @@ fn a10_ensure_knows_lists_items_and_absence() {
         ),
         "{why}"
     );
+    let why = sandbox.fails(3, &["ensure", "network.lan.ipaddr+=10.0.0.1"]);
+    assert!(
+        why.starts_with(
+            "cms: network.lan.ipaddr: it is a string, '10.0.0.1'; nothing is changed\nhint: network.lan.ipaddr=VALUE "
+        ),
+        "{why}"
+    );
     assert_eq!(sandbox.read("network"), NETWORK);
     for (words, expected, line) in [
         (&["network.lan.dns+=a"][..], "unchanged network.lan.dns\n", "list dns 'a'"),
@@ -353,6 +360,28 @@ fn a10_ensure_knows_lists_items_and_absence() {
             .contains("'=VALUE', '+=ITEM' or '-=ITEM' is missing")
     );
     sandbox.fails(2, &["ensure"]);
+}
+
+#[test]
+fn reorder_counts_negative_positions_from_the_end() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p", "config a 'a'\nconfig a 'b'\nconfig a 'c'\n");
+    for (move_to, expected) in [("a=-1", "bca"), ("a=-3", "abc"), ("c=-2", "acb"), ("b=1", "abc")] {
+        sandbox.ok(&["reorder", "--commit", &format!("p.{move_to}")]);
+        let text = sandbox.read("p");
+        let order: String =
+            text.lines().filter_map(|line| line.strip_prefix("config a '")?.chars().next()).collect();
+        assert_eq!(order, expected, "{move_to}");
+    }
+    // Stock uci takes what is staged.
+    sandbox.ok(&["reorder", "p.a=-1"]);
+    assert_eq!(std::fs::read_to_string(sandbox.path("save").join("p")).expect("staged"), "^p.a='2'\n");
+    let why = sandbox.fails(3, &["reorder", "p.a=-4"]);
+    assert!(why.contains("'p.a=-4': there are 3 sections, so the first one is -3"), "{why}");
+    sandbox.fails(3, &["reorder", "p.a=-0"]);
+    sandbox.fails(1, &["reorder", "p.none=-1"]);
+    sandbox.fails(1, &["reorder", "none.a=-1"]);
+    sandbox.fails(3, &["reorder", "p.a=last"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `cms edit`, with scripts as editors, on a terminal and without one.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -256,6 +257,63 @@ fn the_text_is_kept_if_the_terminal_closes() {
     assert_eq!(sandbox.read("network"), NETWORK);
     let copy = copies(&sandbox).pop().expect("it is kept");
     assert_eq!(std::fs::read_to_string(copy).expect("there"), NETWORK.replace("10.0.0.1", "10.0.0.2"));
+}
+
+/// Starts a command whose terminal sends it, and what it runs, the signals of keys.
+fn at_keys(command: &Command) -> InTerminal {
+    let mut at_keys = Command::new("setsid");
+    at_keys.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => at_keys.env(name, value),
+            None => at_keys.env_remove(name),
+        };
+    }
+    InTerminal::start(&mut at_keys)
+}
+
+#[test]
+fn ctrl_c_is_a_key_of_the_editor_and_ends_cms_only_at_a_question() {
+    let sandbox = Sandbox::new();
+    let script = format!(
+        "trap 'got=1' INT QUIT\ngot=\necho ready\nuntil [ $got ]; do sleep 0.02; done\n{CHANGE}\necho saved"
+    );
+    for (key, code) in [("\x03", 2), ("\x1c", 3)] {
+        let mut terminal = at_keys(&edit(&sandbox, &script));
+        terminal.wait_for("ready");
+        terminal.types(key);
+        terminal.wait_for("commit these changes?");
+        terminal.types(key);
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code().or(status.signal()), Some(code), "{shown}");
+        assert_eq!(sandbox.read("network"), NETWORK);
+    }
+}
+
+#[test]
+fn who_may_not_write_a_package_is_told_so_before_the_editor_runs() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.path("config");
+    let command = edit(&sandbox, "touch \"$(dirname \"$0\")/ran\"");
+    let mut words = vec![command.get_program().to_owned()];
+    words.extend(command.get_args().map(std::ffi::OsStr::to_owned));
+    let is_root = rustix::process::geteuid().is_root();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o555)).expect("set");
+    std::fs::set_permissions(sandbox.path("tmp"), std::fs::Permissions::from_mode(0o777)).expect("set");
+    std::fs::set_permissions(sandbox.root(), std::fs::Permissions::from_mode(0o755)).expect("set");
+    let mut run = Command::new(if is_root { "setpriv" } else { "env" });
+    if is_root {
+        run.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    for (name, value) in command.get_envs() {
+        value.map(|value| run.env(name, value));
+    }
+    let output = run.args(words).output().expect("it runs");
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains(&format!("cannot write to {}: Permission denied", config.display())), "{said}");
+    assert!(!sandbox.path("ran").exists() && copies(&sandbox).is_empty(), "{said}");
 }
 
 #[test]

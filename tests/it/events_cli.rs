@@ -1,13 +1,14 @@
 //! `cms watch` and `cms run`.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
 use crate::support::sandbox::Sandbox;
+use crate::support::terminal::InTerminal;
 
 fn start(sandbox: &Sandbox, words: &[&str]) -> Child {
     sandbox.command().args(words).stdout(Stdio::piped()).spawn().expect("cms runs")
@@ -202,6 +203,33 @@ fn m23_run_forwards_signals_waits_and_ends_with_the_status_of_the_program() {
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
     signal(&child, Signal::TERM);
     assert_eq!(child.wait().expect("ends").code(), Some(128 + 15));
+}
+
+#[test]
+fn m23_a_key_at_the_terminal_reaches_the_program_of_run_once() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path("log").display().to_string();
+    let program = format!(
+        "import signal, time\n\
+         def note(number, frame): print(number, file=open('{log}', 'a'))\n\
+         [signal.signal(number, note) for number in (2, 3, 15)]\n\
+         print('ready', flush=True)\n\
+         while True: time.sleep(9)\n"
+    );
+    let run = sandbox.command();
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait"]).arg(run.get_program());
+    command.args(["run", "--", "python3", "-c", &program]);
+    command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut terminal = InTerminal::start(&mut command);
+    terminal.wait_for("ready");
+    for (key, so_far) in [("\x03", "2\n"), ("\x1c", "2\n3\n"), ("\x03", "2\n3\n2\n")] {
+        terminal.types(key);
+        wait_for(&sandbox, "log", so_far);
+        // A second signal would have come by now.
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(std::fs::read_to_string(&log).expect("there"), so_far);
+    }
 }
 
 #[test]

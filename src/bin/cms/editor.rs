@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -11,6 +12,7 @@ use cms::Error;
 use cms::environment::variable;
 
 use crate::failure::{Exit, Failure};
+use crate::signals::KeysLeft;
 
 /// The editors that are tried if none is set, the first one that there is.
 const FALLBACKS: &[&str] = &["editor", "vi", "nano"];
@@ -131,17 +133,39 @@ pub fn remove_left(package: &str, copy: &Path) {
 /// Runs the editor on a file and waits until it ends.
 pub fn edit(file: &Path) -> Result<ExitStatus, Failure> {
     let editor = editor()?;
-    // As git and crontab do: the variable may hold options as well.
-    let mut script = editor.clone();
-    script.push(" \"$@\"");
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(script).arg(&editor).arg(file);
-    shell.status().map_err(|error| {
+    let mut command = command(&editor);
+    command.arg(file);
+    // Ctrl-C is a key of many editors.
+    let _keys = KeysLeft::new()?;
+    command.status().map_err(|error| {
         Failure::Other(Exit::Io, format!("the editor '{}' cannot be run: {error}", editor.to_string_lossy()))
     })
 }
 
-/// Returns the command of the editor.
+/// Makes the command of an editor, which may hold options, quotes and variables as well. A shell is left out where none
+/// is needed: it would end by Ctrl-C, which is for the editor.
+fn command(editor: &OsStr) -> Command {
+    let bytes = editor.as_bytes();
+    let mut words =
+        bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(OsStr::from_bytes);
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@% \t".contains(byte);
+    match words.next().filter(|_| bytes.iter().all(is_plain)) {
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.args(words);
+            command
+        }
+        None => {
+            let mut script = editor.to_owned();
+            script.push(" \"$@\"");
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(script).arg(editor);
+            shell
+        }
+    }
+}
+
+/// Returns the editor that is set, or the first one that there is.
 fn editor() -> Result<OsString, Failure> {
     if let Some(editor) = variable("VISUAL").or_else(|| variable("EDITOR")) {
         return Ok(editor);

@@ -1,12 +1,17 @@
-//! Signals to this process, as descriptors that are readable once a signal has come.
+//! Signals to this process: caught, behind a descriptor that is readable once one has come; or kept off while another
+//! program has the terminal.
 
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::low_level::pipe;
+use signal_hook::flag::register_conditional_default;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
 
 use crate::failure::{Exit, Failure};
 
@@ -20,35 +25,63 @@ const CAUGHT: [(i32, Signal); 6] = [
     (SIGUSR2, Signal::USR2),
 ];
 
-/// Each signal with the descriptor that its handler writes to.
-pub struct Signals(Vec<(Signal, UnixStream)>);
+/// A signal that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caught {
+    pub signal: Signal,
+    /// Whether it is of a key at the terminal, which sends it to all processes in the foreground.
+    pub is_typed: bool,
+}
+
+/// The signals that are caught; see [`Signals::catch`].
+pub struct Signals(SignalDelivery<UnixStream, WithOrigin>);
 
 impl Signals {
     /// Catches signals from here on.
     pub fn catch() -> Result<Self, Failure> {
-        let one = |(number, signal): (i32, Signal)| {
+        let delivery = || {
             let (ours, handlers) = UnixStream::pair()?;
             ours.set_nonblocking(true)?;
-            pipe::register(number, handlers)?;
-            Ok((signal, ours))
+            SignalDelivery::with_pipe(ours, handlers, WithOrigin::default(), CAUGHT.map(|(number, _)| number))
         };
-        let caught: std::io::Result<Vec<_>> = CAUGHT.into_iter().map(one).collect();
-        let failed = |error| Failure::Other(Exit::Io, format!("cannot catch signals: {error}"));
-        caught.map(Self).map_err(failed)
+        let failed =
+            |error: std::io::Error| Failure::Other(Exit::Io, format!("cannot catch signals: {error}"));
+        delivery().map(Self).map_err(failed)
     }
 
-    /// The descriptors to wait for.
-    pub fn fds(&self) -> Vec<&dyn AsFd> {
-        self.0.iter().map(|(_, stream)| stream as &dyn AsFd).collect()
+    /// The descriptor to wait for.
+    pub fn fd(&self) -> &dyn AsFd {
+        self.0.get_read()
     }
 
-    /// Returns the signals that have come since the last call, once each.
-    pub fn take(&self) -> Vec<Signal> {
-        let has_come = |(_, stream): &&(Signal, UnixStream)| {
-            let mut bytes = [0; 64];
-            let mut stream: &UnixStream = stream;
-            stream.read(&mut bytes).is_ok_and(|count| count > 0)
+    /// Returns the signals that have come since the last call.
+    pub fn take(&mut self) -> Vec<Caught> {
+        let caught = |origin: signal_hook::low_level::siginfo::Origin| {
+            let (_, signal) = *CAUGHT.iter().find(|(number, _)| *number == origin.signal)?;
+            let is_key = matches!(signal, Signal::INT | Signal::QUIT);
+            Some(Caught { signal, is_typed: is_key && origin.cause == Cause::Kernel })
         };
-        self.0.iter().filter(has_come).map(|(signal, _)| *signal).collect()
+        self.0.pending().filter_map(caught).collect()
+    }
+}
+
+/// Keeps SIGINT and SIGQUIT from ending this process until it is dropped. Programs that are started meanwhile get them
+/// as usual: the keys are theirs.
+pub struct KeysLeft(Arc<AtomicBool>);
+
+impl KeysLeft {
+    pub fn new() -> Result<Self, Failure> {
+        let ends = Arc::new(AtomicBool::new(false));
+        for number in [SIGINT, SIGQUIT] {
+            let failed = |error| Failure::Other(Exit::Io, format!("cannot catch signals: {error}"));
+            register_conditional_default(number, Arc::clone(&ends)).map_err(failed)?;
+        }
+        Ok(Self(ends))
+    }
+}
+
+impl Drop for KeysLeft {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }

@@ -169,6 +169,22 @@ fn prn_23_messages_are_german_and_values_stay() {
             assert_eq!(said(&output), german, "{words:?}");
         }
     }
+    // A redo whose key was changed since: one sentence of three parts.
+    for value in ["10.0.0.2", "10.0.0.3"] {
+        sandbox.ok(&["set", "--commit", &format!("network.lan.ipaddr={value}")]);
+        if value.ends_with('2') {
+            sandbox.ok(&["undo", "-q"]);
+        }
+    }
+    let output = said(&run(&sandbox, GERMAN, &["redo"]));
+    assert!(
+        output.starts_with(
+            "cms: network.lan.ipaddr: Transaktion 3 lässt sich nicht wiederholen: inzwischen geändert, durch Transaktion 5 von "
+        ),
+        "{output}"
+    );
+    let output = said(&run(&sandbox, GERMAN, &["redo", "5"]));
+    assert!(output.starts_with("cms: Transaktion 5: sie ist nicht rückgängig gemacht"), "{output}");
     // What looks like a message inside a value is a value.
     sandbox.write("odd", "config x 'y'\n\toption z 'a: not found'\n");
     let output = run(&sandbox, GERMAN, &["del", "odd.y.z=not found"]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cms::log::Content;
 use cms::{Clash, CommitOptions, Error, Exchange, History, Key, Package, Place, ThreeWay};
+use rustix::fs::{Access, access};
 use serde_json::json;
 
 use crate::argument::{path, show};
@@ -88,6 +89,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         ));
     }
     let place = context.store.packages().find_to_write(package)?;
+    check_may_write(&place)?;
     let mut base = current(context, &place)?;
     let resumed = call.flags.resume.as_ref().map(|file| path(file).to_owned());
     let text = match &call.flags.resume {
@@ -115,6 +117,17 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
     context.note(&format!("the text is edited in {}", copy.path.display()));
     Edit { context, place, base, copy, resumed, yes: call.flags.yes }.run()
+}
+
+/// Refuses an edit by a user whose commit would fail: a commit replaces the file, so it needs its directory.
+fn check_may_write(place: &Place) -> Result<(), Failure> {
+    // The link of a package stays, and the file that it names is replaced.
+    let file = std::fs::canonicalize(&place.path).unwrap_or_else(|_| place.path.clone());
+    let dir = file.parent().unwrap_or(&file);
+    access(dir, Access::WRITE_OK | Access::EXEC_OK).map_err(|errno| {
+        let error = Error::Io { op: "write to", path: dir.to_owned(), source: errno.into() };
+        error.into()
+    })
 }
 
 /// Returns the committed text of a package, even if it has errors.

@@ -196,7 +196,8 @@ fn fulfil(context: &mut Context, edits: &mut Edits, key: &Key, wish: &Wish) -> R
             }
             Ok(true)
         }
-        (Wish::Has(item), Some((_, now))) if now.contains(item) => Ok(false),
+        (Wish::Has(item), Some((false, now))) => Err(is_string(key, &now, item)),
+        (Wish::Has(item), Some((true, now))) if now.contains(item) => Ok(false),
         (Wish::Has(item), _) => make(DeltaKind::AddList, Some(item)),
         (Wish::HasNot(item), Some((is_list, now))) if now.contains(item) => match is_list {
             true => make(DeltaKind::DelList, Some(item)),
@@ -218,6 +219,17 @@ fn is_list(key: &Key, items: &[Vec<u8>]) -> Failure {
     let why = format!("{key}: it is a list, {}; nothing is changed", items.join(" "));
     let hint = format!(
         "{key}+=ITEM and {key}-=ITEM are about one item, --list {key}=ITEM about the whole list; 'cms set' makes it a string"
+    );
+    Failure::Hinted(Exit::Invalid, why, hint)
+}
+
+/// Returns the error that a string is not to become a list.
+fn is_string(key: &Key, now: &[Vec<u8>], item: &[u8]) -> Failure {
+    let (key, now) = (key.text(), now.first().map_or_else(String::new, cms::shown::quoted));
+    let why = format!("{key}: it is a string, {now}; nothing is changed");
+    let hint = format!(
+        "{key}=VALUE sets it, --list {key}={} makes it a list; 'cms add_list' keeps its value as the first item",
+        show(item)
     );
     Failure::Hinted(Exit::Invalid, why, hint)
 }

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use cms::log::{Content, KeyChange, What};
 use cms::{Event, EventKind, Pattern, Watch};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, getpgid, getpgrp, kill_process, pidfd_open};
 
 use crate::argument::show;
 use crate::context::Context;
 use crate::events::{open, wait, warn_of_unknown};
 use crate::failure::{Exit, Failure};
-use crate::signals::Signals;
+use crate::signals::{Caught, Signals};
 use crate::spec::{Call, Command, FlagValues, Writes, many, parsed, switch};
 use crate::tether::TETHERED;
 use crate::variables;
@@ -70,12 +70,12 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     // The watch begins before the program reads anything, so that no change is missed.
     let mut watch = open(context, &call.flags.watch, None)?;
     warn_of_unknown(context, &call.flags.watch)?;
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
     let mut program = start(context, words, in_environment)?;
     loop {
         // What ends this process ends the program, and this process ends after it, with its status.
         for caught in signals.take() {
-            let _ = kill_process(Pid::from_child(&program.child), caught);
+            forward(&program.child, caught);
         }
         if let Some(status) = program.child.try_wait()? {
             exit_as(context, status)?;
@@ -89,7 +89,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         }
         if changed == 0 {
             let blind = program.ended.is_none().then_some(Duration::from_millis(200));
-            let mut others = signals.fds();
+            let mut others = vec![signals.fd()];
             others.extend(program.ended.as_ref().map(|fd| fd as &dyn AsFd));
             wait(&mut watch, &others, blind)?;
             continue;
@@ -98,13 +98,22 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         if call.flags.restart {
             let (patterns, mut old) = (program.patterns, program.child);
             let status = end(&mut old)?;
-            if signals.take().iter().any(|caught| !matches!(*caught, Signal::USR1 | Signal::USR2)) {
+            if signals.take().iter().any(|caught| !matches!(caught.signal, Signal::USR1 | Signal::USR2)) {
                 exit_as(context, status)?;
             }
             program = start(context, words, patterns)?;
         } else {
             let _ = kill_process(Pid::from_child(&program.child), signal);
         }
+    }
+}
+
+/// Sends a signal on to the program. The terminal sends that of a key to all processes of the foreground, so a program of
+/// the same process group has it already.
+fn forward(child: &Child, caught: Caught) {
+    let pid = Pid::from_child(child);
+    if !(caught.is_typed && getpgid(Some(pid)) == Ok(getpgrp())) {
+        let _ = kill_process(pid, caught.signal);
     }
 }
 
