@@ -9,6 +9,7 @@
 //! ```
 
 mod comments;
+mod datatype;
 mod delta;
 mod edit;
 mod key;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use cms::text::{Dialect, ParseOptions};
 use cms::{Error, Package};
 
+pub use datatype::datatype;
 pub use delta::delta;
 pub use edit::edit;
 pub use key::key;
@@ -30,8 +32,8 @@ pub use parse::parse;
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also the name of their directories.
-pub const TARGETS: [(&str, Target); 5] =
-    [("parse", parse), ("edit", edit), ("delta", delta), ("key", key), ("map", map)];
+pub const TARGETS: [(&str, Target); 6] =
+    [("parse", parse), ("edit", edit), ("delta", delta), ("key", key), ("map", map), ("datatype", datatype)];
 
 const DIALECTS: [Dialect; 2] = [Dialect::Cms, Dialect::Uci];
 

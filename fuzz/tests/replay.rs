@@ -52,3 +52,8 @@ fn key() {
 fn map() {
     replay("map", 30);
 }
+
+#[test]
+fn datatype() {
+    replay("datatype", 40);
+}

@@ -12,6 +12,7 @@ mod completion;
 mod corpus;
 mod corruption;
 mod crash;
+mod datatypes;
 mod deferred_texts;
 mod edit;
 mod editors;

@@ -1,0 +1,3 @@
+//! What a configuration means: the types that values have.
+
+pub mod datatype;
