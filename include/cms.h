@@ -126,6 +126,12 @@
 // Confirms a commit. It changes nothing.
 #define CMS_BY_CONFIRM 6
 
+// Decided elsewhere, by a backend that several stores share for example, and adopted here.
+#define CMS_BY_REMOTE 9
+
+// Notes that a transaction of another layer has changed effective values of this store.
+#define CMS_BY_LAYER 10
+
 // A text was saved that cannot be parsed: no key has changed, and programs go on reading its content from before. The
 // message says what is wrong, and where.
 #define CMS_BY_BROKEN_TEXT 7

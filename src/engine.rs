@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audit::Audit;
 use crate::commit::core::Core;
-use crate::commit::exchange::{self, Exchange};
+use crate::commit::exchange::{self, Adopted, Exchange};
 use crate::commit::loader::Packages;
 use crate::commit::part::Form;
 use crate::commit::place::Place;
@@ -15,6 +15,7 @@ use crate::commit::three_way::{self, ThreeWay};
 use crate::commit::{deferred, write};
 use crate::confirm::Confirmations;
 use crate::error::Result;
+use crate::log::Attribution;
 use crate::map_reports::Maps;
 use crate::model::package::Package;
 use crate::os::dirs::Dirs;
@@ -233,6 +234,15 @@ impl Engine {
     /// then.
     pub fn exchange(&self, exchanges: &[Exchange], options: &CommitOptions) -> Result<Option<u64>> {
         exchange::exchange(&self.core, exchanges, options)
+    }
+
+    /// Commits whole texts that were decided elsewhere: see [`crate::Store::adopt`], which also shows them in private maps.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::replace_together`]; nothing is changed then.
+    pub fn adopt(&self, texts: &[Adopted], by: &Attribution) -> Result<Option<u64>> {
+        exchange::adopt(&self.core, texts, by)
     }
 
     /// Deletes a package of the configuration directory, even if its text has errors. A symbolic link is removed, and its

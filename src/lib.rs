@@ -101,7 +101,7 @@ pub use model::{convert as typed, name};
 pub use os::{clock, environment, named_file};
 
 pub use audit::{Audit, LogInfo, Repair, Repaired};
-pub use commit::exchange::Exchange;
+pub use commit::exchange::{Adopted, Exchange};
 pub use commit::loader::Packages;
 pub use commit::part::Form;
 pub use commit::place::{Loaded, Place, StagedChange};

@@ -96,6 +96,10 @@ pub const CMS_BY_UNDO: i32 = 4;
 pub const CMS_BY_ROLLBACK: i32 = 5;
 /// Confirms a commit. It changes nothing.
 pub const CMS_BY_CONFIRM: i32 = 6;
+/// Decided elsewhere, by a backend that several stores share for example, and adopted here.
+pub const CMS_BY_REMOTE: i32 = 9;
+/// Notes that a transaction of another layer has changed effective values of this store.
+pub const CMS_BY_LAYER: i32 = 10;
 /// A text was saved that cannot be parsed: no key has changed, and programs go on reading its content from before. The
 /// message says what is wrong, and where.
 pub const CMS_BY_BROKEN_TEXT: i32 = 7;
@@ -302,6 +306,8 @@ fn number_of(kind: Kind) -> i32 {
         Kind::Undo => CMS_BY_UNDO,
         Kind::Rollback => CMS_BY_ROLLBACK,
         Kind::Confirm => CMS_BY_CONFIRM,
+        Kind::Remote => CMS_BY_REMOTE,
+        Kind::Layer => CMS_BY_LAYER,
         // A commit, or a kind without a number; the test below shows that there is none.
         _ => CMS_BY_COMMIT,
     }

@@ -123,7 +123,11 @@ fn author(record: &Record) -> String {
         sequence => format!("transaction {sequence}, "),
     };
     let time = if record.time == 0 { String::new() } else { format!(", {}", clock::show(record.time)) };
-    format!("{number}user {} through {}{time}", record.uid, shown::text(&record.source))
+    let source = shown::text(&record.source);
+    match record.author.as_str() {
+        "" => format!("{number}user {} through {source}{time}", record.uid),
+        by => format!("{number}author {} through {source}{time}", shown::text(by)),
+    }
 }
 
 fn key_of(place: &Place, found: &Disagreement) -> String {

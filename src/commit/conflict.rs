@@ -65,10 +65,10 @@ fn conflict_of(
     let by =
         logs.past().and_then(|past| past.last_change(0, package, &key.0, key.1.as_deref())).ok().flatten();
     let by = by.map_or_else(String::new, |by| {
+        let who = by.who();
         format!(
-            " (transaction {} of user {} through {}, {})",
+            " (transaction {} of {who} through {}, {})",
             by.sequence,
-            by.uid,
             shown::text(&by.source),
             clock::show(by.time)
         )

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::commit::attributes::KeptAttributes;
 use crate::commit::deferred_texts::DeferredTexts;
 use crate::commit::gate::Gate;
+use crate::commit::intent::Intent;
 use crate::commit::logs::Logs;
 use crate::commit::packages::PackageFiles;
 use crate::commit::parsed_text::ParsedTexts;
@@ -21,7 +22,7 @@ use crate::commit::settings::SettingsReader;
 use crate::commit::warnings::Warnings;
 use crate::error::Result;
 use crate::history::archive::Committed;
-use crate::log::Log;
+use crate::log::{Attribution, Log, Record};
 use crate::map::KeptSession;
 use crate::os::caller;
 use crate::os::dirs::Dirs;
@@ -66,6 +67,8 @@ pub(crate) struct Core {
     pub maps: Arc<KeptSession>,
     pub gate: Arc<dyn Gate>,
     pub on_segment: SegmentHook,
+    /// Who makes the transactions of this clone: see [`crate::Store::with`].
+    pub by: Option<Arc<Attribution>>,
 }
 
 impl Core {
@@ -90,7 +93,24 @@ impl Core {
             packages,
             gate,
             on_segment,
+            by: None,
         }
+    }
+
+    /// Makes a core that shares everything, and whose transactions are of another author, program or request.
+    pub fn attributed(&self, by: Option<Arc<Attribution>>) -> Self {
+        Self { by, ..self.clone() }
+    }
+
+    /// Begins the record of a transaction.
+    pub fn record(&self, intent: &Intent) -> Record {
+        intent.record(&self.options, self.by.as_deref())
+    }
+
+    /// Returns the name of the program that makes the transactions.
+    pub fn source(&self) -> &str {
+        let given = self.by.as_ref().and_then(|by| by.source.as_deref());
+        given.unwrap_or(&self.options.source)
     }
 
     /// Returns the directories in use.

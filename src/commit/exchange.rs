@@ -13,6 +13,7 @@ use crate::commit::staged::CommitOptions;
 use crate::commit::write::put_texts_and;
 use crate::commit::{publish, retry};
 use crate::error::{Error, Result};
+use crate::log::{Attribution, Kind};
 
 /// A package's new text, and the text that it was made for: see [`crate::Engine::exchange`].
 #[derive(Debug, Clone)]
@@ -43,6 +44,24 @@ impl Exchange {
     }
 }
 
+/// A package's text that was decided elsewhere: see [`crate::Store::adopt`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Adopted {
+    /// The package.
+    pub package: Vec<u8>,
+    /// Its text; `None` if there is no such package.
+    pub text: Option<Arc<Vec<u8>>>,
+}
+
+impl Adopted {
+    /// Makes the state of a package.
+    #[must_use]
+    pub fn new(package: &[u8], text: Option<Arc<Vec<u8>>>) -> Self {
+        Self { package: package.to_vec(), text }
+    }
+}
+
 /// Replaces the whole content of packages: see [`crate::Engine::replace_together`].
 pub(crate) fn replace_together(core: &Core, texts: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
     let mut wanted = BTreeMap::new();
@@ -52,6 +71,23 @@ pub(crate) fn replace_together(core: &Core, texts: &[(Vec<u8>, Vec<u8>)]) -> Res
     }
     let wanted: Vec<WholeText> = wanted.into_values().collect();
     put_and_set_aside(core, &wanted, &|_| true, &Intent::COMMIT).map(drop)
+}
+
+/// Puts texts in place that were decided elsewhere: see [`crate::Store::adopt`].
+pub(crate) fn adopt(core: &Core, texts: &[Adopted], by: &Attribution) -> Result<Option<u64>> {
+    let mut wanted = BTreeMap::new();
+    for Adopted { package, text } in texts {
+        let whole = replacement(core, package, Expected::Anything, text.clone())?;
+        if let Some(text) = text {
+            core.options.format.read_strictly(&whole.place.name, text)?;
+        }
+        wanted.insert(whole.place.path.clone(), whole);
+    }
+    let wanted: Vec<WholeText> = wanted.into_values().collect();
+    let is_deleted =
+        |place: &Place| wanted.iter().any(|whole| whole.text.is_none() && whole.place.path == place.path);
+    let intent = Intent { by: Some(Arc::new(by.clone())), ..Intent::new(Kind::Remote, 0) };
+    put_and_set_aside(core, &wanted, &is_deleted, &intent)
 }
 
 /// Deletes packages: see [`crate::Engine::delete_together`].

@@ -39,7 +39,11 @@ type Remaining<'g> = Vec<(&'g Request, Vec<&'g PackageEdit>)>;
 pub(crate) fn commit_changes(core: &Core, changes: Vec<PackageEdit>, intent: Intent) -> Answer {
     crate::os::caller::check_may_commit()?;
     core.settings.check_may_write()?;
-    let request = Request::new(changes, intent);
+    let by = intent.by.clone().or_else(|| core.by.clone());
+    let request = Request::new(changes, Intent { by, ..intent });
+    // The thread that leads also commits the transactions of others.
+    let shared = core.by.is_some().then(|| core.attributed(None));
+    let core = shared.as_ref().unwrap_or(core);
     retry::retry(core, |patience| {
         request.wait_again();
         commit_request(core, &request, patience)
@@ -172,7 +176,7 @@ fn put_group<'g>(
     let (logged, sequences) = opened.log_each(Approved::unguarded(parts), &transactions)?;
     let placed = logged.place(opened.session, |session, _| {
         let mut back = sequences.iter().zip(&transactions).rev();
-        back.try_for_each(|(sequence, (entries, _))| session.roll_back(*sequence, entries))
+        back.try_for_each(|(sequence, (entries, intent))| session.roll_back(*sequence, entries, intent))
     });
     let again = match placed {
         Ok(Placement::Done(revision)) => {

@@ -1,10 +1,11 @@
 //! The intent of a transaction (its kind, message and deadline), and the record that it begins with.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::log::{Guard, Kind, Log, Record};
+use crate::log::{Attribution, Guard, Kind, Log, Record};
 use crate::settings::options::Options;
 
 /// The intent of a transaction, as its record in the log states it.
@@ -19,30 +20,49 @@ pub(crate) struct Intent {
     pub refusable: bool,
     /// Whether a rollback concerns only some packages.
     pub in_part: bool,
+    /// Who makes it and why; the parts that it does not give are those of the options.
+    pub by: Option<Arc<Attribution>>,
 }
 
 impl Intent {
-    pub const COMMIT: Self =
-        Self { kind: Kind::Commit, refers: 0, message: None, confirm: None, refusable: true, in_part: false };
+    pub const COMMIT: Self = Self {
+        kind: Kind::Commit,
+        refers: 0,
+        message: None,
+        confirm: None,
+        refusable: true,
+        in_part: false,
+        by: None,
+    };
 
     pub fn new(kind: Kind, refers: u64) -> Self {
         Self { kind, refers, ..Self::COMMIT }
     }
 
-    /// Begins the record of a transaction.
-    pub fn record(&self, options: &Options) -> Record {
-        Record {
-            sequence: 0,
-            time: 0,
+    /// Begins the record of a transaction. `by` counts unless the intent has an attribution of its own.
+    pub fn record(&self, options: &Options, by: Option<&Attribution>) -> Record {
+        let by = self.by.as_deref().or(by);
+        let source = by.and_then(|by| by.source.as_ref()).unwrap_or(&options.source);
+        let message = by.and_then(|by| by.message.as_ref()).unwrap_or(&options.message);
+        let mut record = Record {
             uid: rustix::process::getuid().as_raw(),
             pid: crate::os::process::id(),
-            kind: self.kind,
             refers: self.refers,
-            source: options.source.clone(),
-            message: self.message.clone().unwrap_or_else(|| options.message.clone()),
-            guard: None,
-            packages: Vec::new(),
+            source: source.clone(),
+            message: self.message.as_ref().unwrap_or(message).clone(),
+            ..Record::new(self.kind)
+        };
+        if let Some(by) = by {
+            record.author.clone_from(&by.author);
+            record.request = by.request;
+            record.decided = by.time.filter(|_| self.kind == Kind::Remote);
         }
+        record
+    }
+
+    /// Sets a part of the attribution.
+    pub fn attribute(&mut self, set: impl FnOnce(&mut Attribution)) {
+        set(Arc::make_mut(self.by.get_or_insert_default()));
     }
 
     /// Returns the guard that the record must carry although the intent has none: rolling back a part of the pending

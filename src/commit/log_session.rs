@@ -234,7 +234,7 @@ impl LogSession<'_> {
         if intent.refusable {
             self.core.settings.check_may_write()?;
         }
-        let mut record = intent.record(&self.core.options);
+        let mut record = self.core.record(intent);
         for entry in entries.iter().filter(|entry| entry.place.is_logged()) {
             record.packages.push(self.change(entry));
             if entry.before.is_none()
@@ -243,7 +243,7 @@ impl LogSession<'_> {
                 log.keep_text(&entry.place.name, b"")?;
             }
         }
-        if record.packages.is_empty() && record.kind == Kind::Commit {
+        if record.packages.is_empty() && matches!(record.kind, Kind::Commit | Kind::Remote) {
             return Ok(None);
         }
         record.guard = match intent.confirm {
@@ -275,15 +275,29 @@ impl LogSession<'_> {
     fn change(&self, entry: &Entry<'_>) -> PackageChange {
         let (package, deleted) = (entry.place.name.clone(), entry.deletes);
         if let Some(step) = entry.step {
-            let (before, after) = (Some(step.old.digest), step.new.digest);
+            let (format_before, format) = (step.old.package.format(), step.new.package.format());
             let (hunks, changes) = step.hunks_and_changes(self.core.options.format);
-            return PackageChange { package, before, after, deleted, unknown: false, hunks, changes };
+            return PackageChange {
+                before: Some(step.old.digest),
+                deleted,
+                hunks,
+                changes,
+                format_before,
+                format,
+                ..PackageChange::new(package, step.new.digest)
+            };
         }
         let empty = Arc::default();
         let before = entry.before.unwrap_or(&empty);
         let (hunks, changes) = hunks_and_changes(self.core.options.format, &package, before, entry.after);
-        let (before, after) = (entry.before.map(|before| Digest::of(before)), Digest::of(entry.after));
-        PackageChange { package, before, after, deleted, unknown: false, hunks, changes }
+        let before = entry.before.map(|before| Digest::of(before));
+        PackageChange {
+            before,
+            deleted,
+            hunks,
+            changes,
+            ..PackageChange::new(package, Digest::of(entry.after))
+        }
     }
 
     /// Makes the next sequence larger than a number that was used already.
@@ -408,9 +422,10 @@ impl LogSession<'_> {
 
     /// Logs that a transaction was rolled back because its texts could not be put in place. Recovery puts the texts back,
     /// unless [`LogSession::applied`] has marked them as in place.
-    pub fn roll_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>]) -> Result<()> {
+    pub fn roll_back(&mut self, sequence: Option<u64>, entries: &[Entry<'_>], intent: &Intent) -> Result<()> {
         let Some(sequence) = sequence else { return Ok(()) };
-        let mut record = Intent::new(Kind::Undo, sequence).record(&self.core.options);
+        let undo = Intent { by: intent.by.clone(), ..Intent::new(Kind::Undo, sequence) };
+        let mut record = self.core.record(&undo);
         record.message = log::CANCELLED.into();
         if self.pending() != self.pending_before {
             // The pending commit stays pending, whether the transaction had joined it or was its rollback.
@@ -423,13 +438,11 @@ impl LogSession<'_> {
             let new =
                 self.core.options.format.read_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
             record.packages.push(PackageChange {
-                package: entry.place.name.clone(),
                 before: (!entry.deletes).then(|| Digest::of(entry.after)),
-                after: Digest::of(before),
                 deleted: entry.before.is_none(),
-                unknown: false,
                 hunks: log::compare_texts(entry.after, before),
                 changes: old.zip(new).map(|(old, new)| log::compare_packages(&new, &old)).unwrap_or_default(),
+                ..PackageChange::new(&entry.place.name, Digest::of(before))
             });
         }
         self.write_down(vec![record]).map(|_| ())

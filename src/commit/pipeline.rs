@@ -29,6 +29,8 @@
 //! A failure before the commit point leaves the old file and the staged changes. A failure after it leaves the new file,
 //! complete. If the files cannot be swapped, the transaction is rolled back, in the log as well.
 
+use std::fs::Metadata;
+
 use crate::commit::core::Core;
 use crate::commit::intent::Intent;
 use crate::commit::log_session::{Entry, LogSession};
@@ -38,6 +40,7 @@ use crate::commit::proposal::PartsProposal;
 use crate::commit::publish::{self, Edit, LogRange, State};
 use crate::commit::{draft, parked, stock};
 use crate::error::{Error, Result};
+use crate::log::Kind;
 
 /// A transaction whose drafts are written and that the gate has accepted. It is not in the log yet.
 pub(crate) struct Approved<'p> {
@@ -45,13 +48,15 @@ pub(crate) struct Approved<'p> {
 }
 
 impl<'p> Approved<'p> {
-    /// Asks the gate about a transaction.
+    /// Asks the gate about a transaction, unless it was decided elsewhere.
     ///
     /// # Errors
     ///
     /// [`Error::Refused`], and [`Error::Locked`] if a package file cannot be locked again.
     pub fn ask(core: &Core, parts: Vec<Part<'p>>, intent: &Intent) -> Result<Self> {
-        core.gate.ask(core.dirs(), &PartsProposal { core, parts: &parts, intent })?;
+        if intent.kind != Kind::Remote {
+            core.gate.ask(core.dirs(), &PartsProposal { core, parts: &parts, intent })?;
+        }
         Ok(Self { parts })
     }
 
@@ -108,7 +113,7 @@ impl Opened<'_, '_> {
         let logged = Logged { parts: approved.parts, last };
         logged.place(self.session, |session, parts| {
             let entries: Vec<Entry<'_>> = parts.iter().map(Part::entry).collect();
-            session.roll_back(last, &entries)
+            session.roll_back(last, &entries, intent)
         })
     }
 
@@ -155,6 +160,8 @@ impl<'p> Logged<'p> {
         roll_back: impl FnOnce(&mut LogSession<'_>, &[Part<'_>]) -> Result<()>,
     ) -> Result<Placement<'p>> {
         let core = session.core;
+        // A deleted package gets its owner and mode again if it is made again: by recovery too, if the swap fails.
+        core.attributes.keep(&self.removed());
         let again = self.swap(session, roll_back)?;
         let Settled { states, durable, deletes, displaced } = self.settle(core, &again);
         if again.is_empty() && durable.is_ok() {
@@ -162,11 +169,7 @@ impl<'p> Logged<'p> {
         }
         let logged = states.iter().filter(|state| state.place.is_logged());
         let found = logged.map(|state| (state.place.name.clone(), state.metadata.clone()));
-        // A deleted package gets its owner and mode again if it is made again.
-        let removed = self.parts.iter().filter(|part| part.place.is_logged());
-        let removed =
-            removed.filter_map(|part| Some((part.place.name.clone(), part.draft.removed_file()?.clone())));
-        let found: Vec<_> = found.chain(removed).collect();
+        let found: Vec<_> = found.chain(self.removed()).collect();
         core.attributes.keep(&found);
         let logged = self.last.map(|last| session.logged(last));
         // The map of a deleted package is dropped: it does not show the logged transaction.
@@ -183,6 +186,14 @@ impl<'p> Logged<'p> {
             session.unsettled(error);
         }
         Ok(Placement::Again(again.into_iter().map(|index| self.parts[index].place).collect()))
+    }
+
+    /// Returns the deleted packages, with the attributes of their files.
+    fn removed(&self) -> Vec<(String, Metadata)> {
+        let logged = self.parts.iter().filter(|part| part.place.is_logged());
+        let removed =
+            logged.filter_map(|part| Some((part.place.name.clone(), part.draft.removed_file()?.clone())));
+        removed.collect()
     }
 
     /// Swaps the files. Returns the indices of the parts whose file another program has saved since it was read.

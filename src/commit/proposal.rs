@@ -62,15 +62,10 @@ pub(crate) fn needs_gate(core: &Core, place: &Place) -> bool {
 pub(crate) fn record(core: &Core, changes: Vec<(String, Vec<KeyChange>)>, intent: &Intent) -> Record {
     let none = Digest { len: 0, hash: 0 };
     let of = |(package, changes): (String, Vec<KeyChange>)| PackageChange {
-        deleted: false,
-        package,
-        before: None,
-        after: none,
-        unknown: false,
-        hunks: Vec::new(),
         changes,
+        ..PackageChange::new(package, none)
     };
-    let mut record = intent.record(&core.options);
+    let mut record = core.record(intent);
     record.time = core.now();
     record.packages = changes.into_iter().map(of).filter(|package| !package.changes.is_empty()).collect();
     record

@@ -192,7 +192,7 @@ fn line_step(format: &dyn Format, old: &Arc<ParsedText>, delta: &Delta) -> Optio
         old: old.clone(),
         new,
         hunks: vec![Hunk { at: start, removed: before.to_vec(), inserted: after }],
-        changes: vec![KeyChange { section: section.clone(), option: Some(option.clone()), what }],
+        changes: vec![KeyChange::new(section, Some(option), what)],
         touched: Touched::Options(vec![(section.clone(), Some(option.clone()))]),
     })
 }

@@ -16,7 +16,7 @@ use crate::commit::place::Place;
 use crate::commit::transition::Transition;
 use crate::commit::{publish, retry};
 use crate::error::{Error, Result};
-use crate::log::Digest;
+use crate::log::{Digest, Kind};
 use crate::model::package::Package;
 
 /// The result of planning a change of a package.
@@ -235,6 +235,9 @@ pub(crate) fn put_texts_and<'t>(
             return Err(keeps_changing(&place.name));
         }
         let (file, before) = reading.map(|reading| (reading.old, Arc::new(reading.text))).unzip();
+        if intent.kind == Kind::Remote && before == *text {
+            continue;
+        }
         let draft = match (text, file) {
             (Some(text), file) => draft::create(core, &place.path, text, file)?,
             (None, Some(file)) => draft::removal(core, &place.path, file)?,

@@ -78,8 +78,8 @@ impl std::fmt::Display for Notice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Pending { sequence, left, .. } = self.pending;
         let (by, left) = (&self.by, crate::os::clock::show_span(left));
-        let source = shown::text(&by.source);
-        write!(f, "transaction {sequence} of user {} through {source} waits to be confirmed; ", by.uid)?;
+        let (who, source) = (by.who(), shown::text(&by.source));
+        write!(f, "transaction {sequence} of {who} through {source} waits to be confirmed; ")?;
         write!(f, "unless that happens, in {left} ")?;
         match self.keys.as_slice() {
             [] => write!(f, "its keys are rolled back; your commit stays"),
@@ -291,7 +291,8 @@ impl Confirmations<'_> {
                 None => record.guard.is_some() && !is_undoing,
             };
             let is_reverted = is_reverted && !undone.contains(&record.sequence);
-            if record.kind != Kind::Baseline {
+            // A transaction of another layer has changed no text of this one.
+            if !matches!(record.kind, Kind::Baseline | Kind::Layer) {
                 for change in record.packages {
                     changes_by_package.entry(change.package.clone()).or_default().push((is_reverted, change));
                 }

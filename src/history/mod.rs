@@ -5,6 +5,7 @@
 
 pub(crate) mod archive;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result};
 use crate::history::archive::Archive;
-use crate::log::{self, Digest, KeyChange, Kind, LogRead, PackageChange, Record};
+use crate::log::{self, Digest, KeyChange, Kind, LogRead, PackageChange, Record, RequestId};
 use crate::model::package::Key;
 use crate::os::files::Files;
 
@@ -150,6 +151,27 @@ impl Past<'_> {
             })
         })?;
         found.flatten().ok_or_else(|| Missing::Transaction(sequence).into())
+    }
+
+    /// Returns the newest transaction of a request; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Past::each_transaction`].
+    pub fn find_request(&self, request: RequestId) -> Result<Option<Record>> {
+        let mut cancelled = HashSet::new();
+        let found = self.log.each_back_of(Some(&log::Wanted::request(request)), |record| {
+            if record.request == Some(request) {
+                // The record of a rollback has the request of the transaction that it rolls back.
+                if log::is_cancellation(&record) {
+                    cancelled.insert(record.refers);
+                } else if !cancelled.contains(&record.sequence) {
+                    return Ok(ControlFlow::Break(record));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     /// Returns the text of a package after a transaction; `Ok(None)` if there was no such package. Changes by hand that are

@@ -23,24 +23,17 @@ fn commit(log: &dyn LogStore, states: &mut States, package: &'static str, new: O
     let content = |text: &str| Content::String(text.into());
     let what = What::Changed { old: content("old"), new: content("new") };
     let record = Record {
-        sequence: 0,
-        time: 0,
-        uid: 0,
         pid: 1,
-        kind: Kind::Commit,
-        refers: 0,
         source: "test".into(),
         message: format!("{package} is changed"),
-        guard: None,
         packages: vec![PackageChange {
-            package: package.into(),
             before: old.map(|_| Digest::of(before)),
-            after: Digest::of(after),
             deleted: new.is_none(),
-            unknown: false,
             hunks: compare_texts(before, after),
-            changes: vec![KeyChange { section: b"s".to_vec(), option: Some(b"o".to_vec()), what }],
+            changes: vec![KeyChange::new(b"s", Some(b"o"), what)],
+            ..PackageChange::new(package, Digest::of(after))
         }],
+        ..Record::new(Kind::Commit)
     };
     let timeout = Duration::from_secs(60);
     let mut writer = log.writer(Instant::now() + timeout, timeout).expect("the lock is free");

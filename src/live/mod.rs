@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use reader::choose;
 
+use crate::commit::exchange::Adopted;
 use crate::commit::{deferred, recovery};
 use crate::engine::Engine;
 use crate::error::not_found::Missing;
@@ -25,6 +26,7 @@ use crate::live::flusher::Flusher;
 use crate::live::prepared::Prepared;
 use crate::live::snapshot::{Snapshot, resolve, value_key};
 use crate::live::transaction::Transaction;
+use crate::log::{Attribution, Record, RequestId};
 use crate::map::{
     Answer, Current, Entry, Hot, KeyPath, KeyText, MapDirectory, MapValue, Table, TypedValue, Usage,
 };
@@ -37,6 +39,8 @@ use crate::watch::source::Hub;
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
+    /// The engine for transactions of another author, program or request: see [`Store::with`].
+    attributed: Option<Arc<Engine>>,
 }
 
 /// The state that the handles of an open store share.
@@ -121,13 +125,22 @@ impl Store {
             hub: Hub::default(),
             flusher: Arc::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), attributed: None })
+    }
+
+    /// Returns a handle of the same open store whose transactions have this author, source, message and request, those that
+    /// its engine makes (an undo, a commit of staged changes) among them. Nothing is opened or locked, and the log, its
+    /// queue, the locks and the maps are shared: a program can make a handle for each request that it serves.
+    #[must_use]
+    pub fn with(&self, by: Attribution) -> Self {
+        let core = self.inner.engine.core.attributed(Some(Arc::new(by)));
+        Self { inner: self.inner.clone(), attributed: Some(Arc::new(Engine { core })) }
     }
 
     /// Returns the engine, for operations other than reads and transactions.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        &self.inner.engine
+        self.attributed.as_deref().unwrap_or(&self.inner.engine)
     }
 
     /// Calls `read` with the newest committed value of a key; for a section, its type. `Ok(None)` means that
@@ -268,6 +281,50 @@ impl Store {
     /// [`Error::TooMany`] if [`crate::MAX_OPEN`] are open already.
     pub fn begin(&self) -> Result<Transaction> {
         Transaction::new(self.clone())
+    }
+
+    /// Returns the newest transaction of a request that was committed: see [`crate::History::find_request`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::History::each_transaction`].
+    pub fn find_request(&self, request: RequestId) -> Result<Option<Record>> {
+        self.engine().history().find_request(request)
+    }
+
+    /// Commits whole texts that were decided elsewhere, by a backend that several stores share for example, as one
+    /// transaction of [`Kind::Remote`](crate::log::Kind::Remote). A package without a text is deleted. Packages that have
+    /// their text already are left as they are; the result is `None` if all have.
+    ///
+    /// Verifiers are not asked, and no rule on values applies: whoever decided has done so. A text that cannot be parsed is
+    /// refused all the same. Edits by hand that are not in the log yet are noted before they are overwritten, and staged
+    /// changes stay staged, except those of a deleted package, which are set aside.
+    ///
+    /// # Errors
+    ///
+    /// As for [`crate::Engine::replace_together`]; nothing is changed then.
+    pub fn adopt(&self, texts: &[Adopted], by: &Attribution) -> Result<Option<u64>> {
+        let committed = self.engine().adopt(texts, by);
+        if matches!(committed, Ok(_) | Err(Error::NotDurable { .. })) {
+            let revision = committed.as_ref().ok().copied().flatten();
+            self.show_commit(revision, texts.iter().map(|adopted| adopted.package.as_slice()));
+        }
+        committed
+    }
+
+    /// Shows a commit of these packages where it is not in the shared maps: in private maps, and without a log.
+    pub(crate) fn show_commit<'p>(
+        &self,
+        revision: Option<u64>,
+        mut packages: impl Iterator<Item = &'p [u8]>,
+    ) {
+        if revision.is_none() || packages.any(|name| self.inner.is_private(name)) {
+            // A private map shows the text, not the log.
+            let _ = self.flush();
+            // The commit is done: an error here may be one of another package.
+            let _ = self.refresh();
+        }
+        self.flush_later();
     }
 
     /// Returns the revision: the number, in the log, of the last transaction that the maps show. Commits,

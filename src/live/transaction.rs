@@ -18,7 +18,7 @@ use crate::format::uci::Dialect;
 use crate::live::Store;
 use crate::live::snapshot::check_package;
 use crate::log::key_path::KeyPath;
-use crate::log::{Content, Digest};
+use crate::log::{Content, Digest, RequestId};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
 
@@ -150,6 +150,7 @@ impl Transaction {
         // Some processors have no 64-bit atomics.
         static LAST: Mutex<u64> = Mutex::new(0);
         let open = Open::new(&store.inner.open_transactions)?;
+        let intent = Intent { by: store.engine().core.by.clone(), ..Intent::COMMIT };
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
         *last += 1;
         let id = *last;
@@ -159,7 +160,7 @@ impl Transaction {
             packages: BTreeMap::new(),
             id,
             started: SystemTime::now(),
-            intent: Intent::COMMIT,
+            intent,
             force: false,
             auto_commit: false,
             _open: open,
@@ -205,6 +206,22 @@ impl Transaction {
     /// Sets the message for the history.
     pub fn set_message(&mut self, message: &str) {
         self.intent.message = Some(message.to_owned());
+    }
+
+    /// Sets the author, `alice@192.168.7.20` for example: the person for whom the program commits. Empty is the user of the
+    /// process.
+    pub fn set_author(&mut self, author: &str) {
+        self.intent.attribute(|by| author.clone_into(&mut by.author));
+    }
+
+    /// Sets the name of the program or interface, in place of that of the store's options.
+    pub fn set_source(&mut self, source: &str) {
+        self.intent.attribute(|by| by.source = Some(source.to_owned()));
+    }
+
+    /// Sets the id of the request that the transaction is made for: see [`Store::find_request`].
+    pub fn set_request(&mut self, request: RequestId) {
+        self.intent.attribute(|by| by.request = Some(request));
     }
 
     /// Has the commit rolled back unless it is confirmed within this time: see [`crate::Confirmations::confirm`].
@@ -488,13 +505,7 @@ impl Transaction {
             return committed.map(|_| 0);
         }
         let revision = committed.as_ref().ok().copied().flatten();
-        if revision.is_none() || names.iter().any(|name| self.store.inner.is_private(name)) {
-            // A private map shows the text, not the log.
-            let _ = self.store.flush();
-            // The commit is done: an error here may be one of another package.
-            let _ = self.store.refresh();
-        }
-        self.store.flush_later();
+        self.store.show_commit(revision, names.iter().map(Vec::as_slice));
         committed.map(|_| revision.unwrap_or_else(|| self.store.revision()))
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::wire::{Out, Reader, put_bytes, put_number};
-use crate::model::package::{Package, Section, Value};
+use crate::model::package::{OptionView, Package, Section, Value};
+use crate::model::value_type::ValueType;
 
 /// The value of an option, or the type of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,14 @@ impl Content {
         }
     }
 
+    /// Returns the type of a value of which nothing else is known.
+    fn plain_type(&self) -> ValueType {
+        match self {
+            Self::String(_) => ValueType::String,
+            Self::List(_) => ValueType::List,
+        }
+    }
+
     /// Returns the items: the one string, or those of the list.
     #[must_use]
     pub fn items(&self) -> &[Vec<u8>] {
@@ -49,13 +58,44 @@ pub struct KeyChange {
     pub option: Option<Vec<u8>>,
     /// The way in which it changed.
     pub what: What,
+    /// The types of the old and the new value, unless both are strings and lists of strings.
+    pub types: Option<(ValueType, ValueType)>,
 }
 
 impl KeyChange {
     /// Makes a change of a section, or of an option of it.
     #[must_use]
     pub fn new(section: &[u8], option: Option<&[u8]>, what: What) -> Self {
-        Self { section: section.to_vec(), option: option.map(<[u8]>::to_vec), what }
+        Self { section: section.to_vec(), option: option.map(<[u8]>::to_vec), what, types: None }
+    }
+
+    /// Sets the types of the old and the new value of an option. The type of a value that does not exist has no meaning.
+    #[must_use]
+    pub fn with_types(self, old: ValueType, new: ValueType) -> Self {
+        let is_plain =
+            |value: Option<&Content>, value_type| value.is_none_or(|value| value.plain_type() == value_type);
+        let (was, is) = self.values();
+        let types = (!is_plain(was, old) || !is_plain(is, new)).then_some((old, new));
+        Self { types, ..self }
+    }
+
+    /// Returns the types of the old and the new value; `None` for a value that does not exist.
+    #[must_use]
+    pub fn value_types(&self) -> (Option<ValueType>, Option<ValueType>) {
+        let (old, new) = self.values();
+        match self.types {
+            Some(types) => (old.map(|_| types.0), new.map(|_| types.1)),
+            None => (old.map(Content::plain_type), new.map(Content::plain_type)),
+        }
+    }
+
+    /// Reports whether neither value nor type differs, as in changes that were merged.
+    pub(crate) fn is_none(&self) -> bool {
+        match &self.what {
+            What::Changed { old, new } => old == new && self.types.is_none_or(|(old, new)| old == new),
+            What::Moved { old, new } => old == new,
+            What::Added(_) | What::Deleted(_) => false,
+        }
     }
 }
 
@@ -120,7 +160,10 @@ impl KeyChange {
             (What::Changed { .. }, Some(_)) => 5,
             (What::Moved { .. }, _) => 6,
         };
-        out.put(&[kind]);
+        match self.types {
+            None => out.put(&[kind]),
+            Some((old, new)) => out.put(&[kind | TYPED, old.number(), new.number()]),
+        }
         put_bytes(out, &self.section);
         if let (Some(option), true) = (&self.option, kind != 6) {
             put_bytes(out, option);
@@ -139,7 +182,7 @@ impl KeyChange {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let kind = reader.byte()?;
+        let (kind, types) = read_kind(reader)?;
         let section = reader.bytes()?.to_vec();
         let option = if matches!(kind, 1 | 3 | 5) { Some(reader.bytes()?.to_vec()) } else { None };
         let what = match kind {
@@ -149,12 +192,12 @@ impl KeyChange {
             6 => What::Moved { old: reader.len()?, new: reader.len()? },
             _ => return None,
         };
-        Some(Self { section, option, what })
+        Some(Self { section, option, what, types })
     }
 
     /// Skips a change in the bytes without decoding it.
     pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
-        let kind = reader.byte()?;
+        let (kind, _) = read_kind(reader)?;
         reader.bytes()?;
         if matches!(kind, 1 | 3 | 5) {
             reader.bytes()?;
@@ -166,6 +209,19 @@ impl KeyChange {
             _ => None,
         }
     }
+}
+
+/// The bit of a change's kind that says that the types of the old and the new value follow.
+const TYPED: u8 = 16;
+
+/// Reads the kind of a change, and the types of its values.
+fn read_kind(reader: &mut Reader<'_>) -> Option<(u8, Option<(ValueType, ValueType)>)> {
+    let kind = reader.byte()?;
+    if kind & TYPED == 0 {
+        return Some((kind, None));
+    }
+    let types = (ValueType::of_number(reader.byte()?)?, ValueType::of_number(reader.byte()?)?);
+    Some((kind & !TYPED, Some(types)))
 }
 
 /// A string is written as 0 and the string; a list as the number of its items plus one, and the items.
@@ -202,8 +258,7 @@ pub(crate) fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
     let mut changes = Vec::new();
     for section in old.sections().filter(|section| !is.contains_key(section.name())) {
         for option in section.options() {
-            let what = What::Deleted(Content::of(option.value()));
-            changes.push(of_option(section, option.name(), what));
+            changes.push(deleted(section, option));
         }
         changes.push(of_section(section, What::Deleted(type_of(section))));
     }
@@ -213,8 +268,7 @@ pub(crate) fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
             None => {
                 changes.push(of_section(section, What::Added(type_of(section))));
                 for option in section.options() {
-                    let what = What::Added(Content::of(option.value()));
-                    changes.push(of_option(section, option.name(), what));
+                    changes.push(added(section, option));
                 }
             }
             Some(before) => compare_sections(*before, section, &mut changes),
@@ -238,11 +292,22 @@ fn type_of(section: Section<'_>) -> Content {
 }
 
 fn of_section(section: Section<'_>, what: What) -> KeyChange {
-    KeyChange { section: section.name().to_vec(), option: None, what }
+    KeyChange::new(section.name(), None, what)
 }
 
-fn of_option(section: Section<'_>, option: &[u8], what: What) -> KeyChange {
-    KeyChange { section: section.name().to_vec(), option: Some(option.to_vec()), what }
+fn added(section: Section<'_>, option: OptionView<'_>) -> KeyChange {
+    let (what, value_type) = (What::Added(Content::of(option.value())), option.value_type());
+    KeyChange::new(section.name(), Some(option.name()), what).with_types(value_type, value_type)
+}
+
+fn deleted(section: Section<'_>, option: OptionView<'_>) -> KeyChange {
+    let (what, value_type) = (What::Deleted(Content::of(option.value())), option.value_type());
+    KeyChange::new(section.name(), Some(option.name()), what).with_types(value_type, value_type)
+}
+
+fn changed(section: Section<'_>, old: OptionView<'_>, new: OptionView<'_>) -> KeyChange {
+    let what = What::Changed { old: Content::of(old.value()), new: Content::of(new.value()) };
+    KeyChange::new(section.name(), Some(new.name()), what).with_types(old.value_type(), new.value_type())
 }
 
 fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyChange>) {
@@ -250,29 +315,27 @@ fn compare_sections(old: Section<'_>, new: Section<'_>, changes: &mut Vec<KeyCha
         changes.push(of_section(new, What::Changed { old: type_of(old), new: type_of(new) }));
     }
     let both = || old.options().zip(new.options());
-    let changed = |before: Value<'_>, after: Value<'_>| What::Changed {
-        old: Content::of(before),
-        new: Content::of(after),
+    let differ = |before: OptionView<'_>, after: OptionView<'_>| {
+        before.value() != after.value() || before.value_type() != after.value_type()
     };
     // Usually only values differ: then both states have the same options in the same order, and no look-up is needed.
     if old.options().count() == new.options().count()
         && both().all(|(before, after)| before.name() == after.name())
     {
-        for (before, after) in both().filter(|(before, after)| before.value() != after.value()) {
-            changes.push(of_option(new, after.name(), changed(before.value(), after.value())));
+        for (before, after) in both().filter(|(before, after)| differ(*before, *after)) {
+            changes.push(changed(new, before, after));
         }
         return;
     }
     for option in old.options().filter(|option| new.get(option.name()).is_none()) {
-        changes.push(of_option(new, option.name(), What::Deleted(Content::of(option.value()))));
+        changes.push(deleted(new, option));
     }
     for option in new.options() {
-        let what = match old.get(option.name()) {
-            None => What::Added(Content::of(option.value())),
-            Some(before) if before != option.value() => changed(before, option.value()),
-            Some(_) => continue,
-        };
-        changes.push(of_option(new, option.name(), what));
+        match old.option(option.name()) {
+            None => changes.push(added(new, option)),
+            Some(before) if differ(before, option) => changes.push(changed(new, before, option)),
+            Some(_) => {}
+        }
     }
 }
 
@@ -299,11 +362,7 @@ fn moved(
     let stays = longest_rising(&order);
     for (index, (name, old)) in after.into_iter().zip(&order).enumerate() {
         if !stays.contains(&index) {
-            changes.push(KeyChange {
-                section: name,
-                option: None,
-                what: What::Moved { old: *old, new: index },
-            });
+            changes.push(KeyChange::new(&name, None, What::Moved { old: *old, new: index }));
         }
     }
 }

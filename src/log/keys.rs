@@ -1,12 +1,13 @@
 //! The keys that the records of a full segment changed, so that the history of one key need not read all segments.
 //!
 //! Beside the segment, as `00000000000000000001.keys`, lies a sorted list of 32-bit hashes, little-endian: of each
-//! package, each section and each option that its records changed, and of each section for its options. If the list
-//! is missing or damaged, the segment is read.
+//! package, each section and each option that its records changed, of each section for its options, and of the id of
+//! each request. If the list is missing or damaged, the segment is read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::attribution::RequestId;
 use super::record::Record;
 use super::scan::scan;
 use super::segment::{HEAD, Head};
@@ -36,6 +37,11 @@ impl Wanted {
         Self::new(&key.package, section, key.option.as_deref())
     }
 
+    /// Wants the transactions of a request.
+    pub fn request(request: RequestId) -> Self {
+        Self(vec![hash_of_request(request)])
+    }
+
     /// Reports whether a record holds such a change.
     #[cfg(test)]
     pub(super) fn may_be_of(&self, record: &Record) -> bool {
@@ -58,6 +64,11 @@ impl Wanted {
             .iter()
             .any(|wanted| hashes.binary_search_by_key(wanted, |hash| u32::from_le_bytes(*hash)).is_ok())
     }
+}
+
+/// No package has an empty name.
+fn hash_of_request(request: RequestId) -> u32 {
+    hash(&[b"", b"request", &request.bytes()])
 }
 
 fn hash(parts: &[&[u8]]) -> u32 {
@@ -91,8 +102,9 @@ pub(super) fn write(files: &Files, segment: &Path, path: &Path) {
     }
 }
 
-/// Adds the hashes of the packages, sections and options that a record changed.
+/// Adds the hashes of the packages, sections and options that a record changed, and of its request.
 fn add_keys(hashes: &mut BTreeSet<u32>, record: &Record) {
+    hashes.extend(record.request.map(hash_of_request));
     for package in &record.packages {
         let name = package.package.as_bytes();
         hashes.insert(hash(&[name]));

@@ -55,18 +55,7 @@ impl Entry {
 
 /// Returns the first record of a log: there are no packages before it.
 fn heads() -> Record {
-    Record {
-        sequence: 0,
-        time: 0,
-        uid: 0,
-        pid: 0,
-        kind: Kind::Heads,
-        refers: 0,
-        source: String::new(),
-        message: String::new(),
-        guard: None,
-        packages: Vec::new(),
-    }
+    Record::new(Kind::Heads)
 }
 
 impl Kept {

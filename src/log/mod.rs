@@ -20,14 +20,17 @@
 //! - G6. After a failed sync nothing more is appended through this handle, since it is unknown which records are
 //!   durable.
 
+mod attribution;
 mod change;
 mod check;
 mod directory;
 mod end;
+mod fields;
 mod hunks;
 mod id;
 pub(crate) mod key_path;
 mod keys;
+mod layer_revision;
 mod limits;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -49,6 +52,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+pub use attribution::{Attribution, RequestId};
 pub use change::{Content, KeyChange, What};
 pub(crate) use change::{compare as compare_packages, longest_rising};
 pub use check::LogInfo;
@@ -57,6 +61,7 @@ pub use hunks::Hunk;
 pub(crate) use hunks::{apply, compare as compare_texts, revert};
 pub(crate) use id::read as read_id;
 pub(crate) use keys::Wanted;
+pub use layer_revision::LayerRevision;
 pub use limits::Limits;
 pub(crate) use reader::{Batch, CANCELLED, Reader, is_cancellation};
 pub(crate) use record::Digest;

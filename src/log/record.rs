@@ -3,13 +3,16 @@
 //! The bytes of a record (numbers and strings as in `wire`):
 //!
 //! ```text
-//! record  = sequence time uid pid kind refers source message guard packages
+//! record  = sequence time uid pid kind refers source message guard packages [fields]
 //! time    = microseconds since 1970, not before that of the record before it unless the clock was wrong
 //! guard   = 0 | 1 milliseconds boot started baseline
-//! package = name flags [before] after hunks changes
+//! package = name flags [before] after hunks changes [fields]
 //! before  = after = length hash
-//! flags   = 1: there is a text before, 2: it is unknown, 4: the changes are left out, 8: the file is gone after it
+//! flags   = 1: there is a text before, 2: it is unknown, 4: the changes are left out, 8: the file is gone after it,
+//!           16: fields follow
 //! ```
+//!
+//! `fields` tells which fields there are, and which of them a reader may skip.
 //!
 //! The text after a deletion is empty, for versions of cms that ignore flag 8.
 //!
@@ -18,10 +21,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attribution::RequestId;
 use super::change::{self, KeyChange};
+use super::fields::{self, AUTHOR, DECIDED, FORMATS, Fields, LAYER, REQUEST};
 use super::hunks::{self, Hunk};
+use super::layer_revision::LayerRevision;
 use super::wire::{Count, Out, Reader, put_bytes, put_number};
+use crate::error::shown;
 use crate::format::uci::{Dialect, ParseOptions, parse};
+use crate::model::format_kind::FormatKind;
 use crate::model::package::Package;
 use crate::os::clock::Uptime;
 
@@ -43,11 +51,15 @@ pub enum Kind {
     Confirm,
     /// The state of all packages at the start of a segment.
     Heads,
+    /// A commit that was decided elsewhere, by the store's backend for example, and adopted here.
+    Remote,
+    /// A transaction of another layer that has changed effective values of this store.
+    Layer,
 }
 
 impl Kind {
     /// All of them, in the order of their numbers in the log.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Commit,
         Self::FileEdit,
         Self::Baseline,
@@ -55,6 +67,8 @@ impl Kind {
         Self::Rollback,
         Self::Confirm,
         Self::Heads,
+        Self::Remote,
+        Self::Layer,
     ];
 
     /// Returns the name of the kind, for people.
@@ -68,6 +82,8 @@ impl Kind {
             Self::Rollback => "rollback",
             Self::Confirm => "confirm",
             Self::Heads => "heads",
+            Self::Remote => "remote",
+            Self::Layer => "layer",
         }
     }
 
@@ -106,9 +122,33 @@ pub struct PackageChange {
     pub hunks: Vec<Hunk>,
     /// The changes, key by key. In a record to be written they may be left out if the text before was empty.
     pub changes: Vec<KeyChange>,
+    /// The format of the text before.
+    pub format_before: FormatKind,
+    /// The format of the text after.
+    pub format: FormatKind,
 }
 
 impl PackageChange {
+    /// Makes a change of a package that had no file before, and has this text after; without hunks and changes.
+    pub(crate) fn new(package: impl Into<String>, after: Digest) -> Self {
+        Self {
+            package: package.into(),
+            before: None,
+            after,
+            deleted: false,
+            unknown: false,
+            hunks: Vec::new(),
+            changes: Vec::new(),
+            format_before: FormatKind::Uci,
+            format: FormatKind::Uci,
+        }
+    }
+
+    /// Reports whether the texts before and after are UCI.
+    fn is_uci(&self) -> bool {
+        (self.format_before, self.format) == (FormatKind::Uci, FormatKind::Uci)
+    }
+
     /// Returns the digest of the text after; `None` if there is no file.
     pub(crate) fn left(&self) -> Option<Digest> {
         (!self.deleted).then_some(self.after)
@@ -124,7 +164,7 @@ impl PackageChange {
     /// the package, read as UCI. The writer of a UCI text then passes no changes; a record that was read has them.
     /// For a text in another format the record holds the changes, so that a log can be read without that format.
     fn is_implied_by_text(&self) -> bool {
-        let Some(text) = self.first_text() else { return false };
+        let Some(text) = self.first_text().filter(|_| self.is_uci()) else { return false };
         self.changes.is_empty() || self.changes == changes_of_text(text)
     }
 
@@ -193,9 +233,45 @@ pub struct Record {
     pub guard: Option<Guard>,
     /// The packages that it changed.
     pub packages: Vec<PackageChange>,
+    /// Who made it, as the program says that committed it: `alice@192.168.7.20` for example. Empty is the user.
+    pub author: String,
+    /// The request that it was made for.
+    pub request: Option<RequestId>,
+    /// When it was decided elsewhere, in microseconds since 1970; of [`Kind::Remote`].
+    pub decided: Option<u64>,
+    /// The transaction of another layer that it stands for; of [`Kind::Layer`].
+    pub layer: Option<LayerRevision>,
 }
 
 impl Record {
+    /// Makes a record of no user, without changes.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            sequence: 0,
+            time: 0,
+            uid: 0,
+            pid: 0,
+            kind,
+            refers: 0,
+            source: String::new(),
+            message: String::new(),
+            guard: None,
+            packages: Vec::new(),
+            author: String::new(),
+            request: None,
+            decided: None,
+            layer: None,
+        }
+    }
+
+    /// Returns who made it, for messages: the author, or `user 1000`.
+    pub(crate) fn who(&self) -> String {
+        match self.author.as_str() {
+            "" => format!("user {}", self.uid),
+            author => shown::text(author),
+        }
+    }
+
     /// Returns its change of a package.
     #[must_use]
     pub fn package(&self, name: &str) -> Option<&PackageChange> {
@@ -235,7 +311,8 @@ impl Record {
         for package in &self.packages {
             let first = package.is_implied_by_text();
             put_bytes(out, package.package.as_bytes());
-            let flags = [package.before.is_some(), package.unknown, first, package.deleted];
+            let fields = !package.is_uci();
+            let flags = [package.before.is_some(), package.unknown, first, package.deleted, fields];
             out.put(&[flags.iter().rev().fold(0, |flags, flag| flags << 1 | u8::from(*flag))]);
             for digest in package.before.iter().chain([&package.after]) {
                 put_number(out, digest.len);
@@ -245,7 +322,52 @@ impl Record {
             let changes = if first { &[][..] } else { &package.changes };
             put_number(out, changes.len() as u64);
             changes.iter().for_each(|change| change.put(out));
+            if !package.is_uci() {
+                let mut fields = Fields::default();
+                fields.add(FORMATS, &[package.format_before.number(), package.format.number()]);
+                fields.put(out);
+            }
         }
+        let fields = self.fields();
+        if !fields.is_empty() {
+            fields.put(out);
+        }
+    }
+
+    fn fields(&self) -> Fields {
+        let mut fields = Fields::default();
+        if !self.author.is_empty() {
+            fields.add(AUTHOR, self.author.as_bytes());
+        }
+        if let Some(request) = self.request {
+            fields.add(REQUEST, &request.bytes());
+        }
+        if let Some(decided) = self.decided {
+            fields.add_number(DECIDED, decided);
+        }
+        if let Some(LayerRevision { layer, revision }) = &self.layer {
+            let mut value = Vec::with_capacity(10 + layer.len());
+            put_number(&mut value, *revision);
+            value.extend_from_slice(layer.as_bytes());
+            fields.add(LAYER, &value);
+        }
+        fields
+    }
+
+    /// Takes the value of a field. Returns whether the field is known; `None` if the value is damaged.
+    fn take_field(&mut self, tag: u64, value: &[u8]) -> Option<bool> {
+        let mut reader = Reader(value);
+        match tag {
+            AUTHOR => self.author = reader.rest_as_text()?,
+            REQUEST => self.request = RequestId::new(value.try_into().ok()?).ok(),
+            DECIDED => self.decided = Some(reader.number()?),
+            LAYER => {
+                let revision = reader.number()?;
+                self.layer = Some(LayerRevision { layer: reader.rest_as_text()?, revision });
+            }
+            _ => return Some(false),
+        }
+        Some(true)
     }
 
     /// Reads a record. `None` if it is damaged, or by a later version.
@@ -280,7 +402,7 @@ impl Record {
     ) -> Option<Self> {
         let mut reader = Reader(bytes);
         let r = &mut reader;
-        let read = Self {
+        let mut read = Self {
             sequence: r.number()?,
             time: r.number()?,
             uid: r.u32()?,
@@ -299,47 +421,82 @@ impl Record {
                 }),
             },
             packages: r.many(package)?,
+            author: String::new(),
+            request: None,
+            decided: None,
+            layer: None,
         };
+        if !r.0.is_empty() {
+            fields::read(r, |tag, value| read.take_field(tag, value))?;
+        }
         *rest = Some(reader.0.len());
         Some(read)
     }
 }
 
+// The flags of a package.
+const HAS_BEFORE: u8 = 1;
+const UNKNOWN: u8 = 2;
+const IMPLIED: u8 = 4;
+const DELETED: u8 = 8;
+const FIELDS: u8 = 16;
+
 /// Reads a package without its hunks and changes.
 fn read_outline(reader: &mut Reader<'_>) -> Option<PackageChange> {
-    let (package, _) = read_digests(reader)?;
+    let (mut package, flags) = read_digests(reader)?;
     hunks::skip(reader)?;
     (0..reader.len()?).try_for_each(|_| KeyChange::skip(reader))?;
+    read_fields(reader, flags, &mut package)?;
     Some(package)
 }
 
 fn read_package(reader: &mut Reader<'_>) -> Option<PackageChange> {
-    let (mut read, is_first) = read_digests(reader)?;
+    let (mut read, flags) = read_digests(reader)?;
     read.hunks = hunks::read(reader)?;
     read.changes = reader.many(KeyChange::read)?;
-    if is_first {
+    read_fields(reader, flags, &mut read)?;
+    if flags & IMPLIED != 0 {
         read.changes = changes_of_text(read.first_text()?);
     }
     Some(read)
 }
 
-/// Reads the name of a package, its text before and after, and whether its changes are left out.
-fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, bool)> {
+/// Reads the fields of a package, if there are any.
+fn read_fields(reader: &mut Reader<'_>, flags: u8, package: &mut PackageChange) -> Option<()> {
+    if flags & FIELDS == 0 {
+        return Some(());
+    }
+    fields::read(reader, |tag, value| match (tag, value) {
+        (FORMATS, [before, after]) => {
+            package.format_before = FormatKind::of_number(*before)?;
+            package.format = FormatKind::of_number(*after)?;
+            Some(true)
+        }
+        (FORMATS, _) => None,
+        _ => Some(false),
+    })
+}
+
+/// Reads the name of a package, its text before and after, and its flags.
+fn read_digests(reader: &mut Reader<'_>) -> Option<(PackageChange, u8)> {
     // The log may belong to another user, and the texts of its packages are placed in the configuration directory: it
     // must not name a file in another directory.
     let package = reader.text().filter(|name| crate::model::name::is_in_directory(name.as_bytes()))?;
-    let flags = reader.byte()?;
-    let before = if flags & 1 == 1 { Some(read_digest(reader)?) } else { None };
+    // A flag that is not known may mean that bytes follow.
+    let flags = reader.byte().filter(|flags| *flags < FIELDS * 2)?;
+    let before = if flags & HAS_BEFORE != 0 { Some(read_digest(reader)?) } else { None };
     let read = PackageChange {
         package,
         before,
         after: read_digest(reader)?,
-        deleted: flags & 8 != 0,
-        unknown: flags & 2 != 0,
+        deleted: flags & DELETED != 0,
+        unknown: flags & UNKNOWN != 0,
         hunks: Vec::new(),
         changes: Vec::new(),
+        format_before: FormatKind::Uci,
+        format: FormatKind::Uci,
     };
-    Some((read, flags & 4 != 0))
+    Some((read, flags))
 }
 
 /// Returns the changes from an empty package to the one that a text describes, skipping statements with errors.
@@ -355,134 +512,4 @@ fn read_digest(reader: &mut Reader<'_>) -> Option<Digest> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::change::{Content, What};
-
-    fn sample() -> Record {
-        let text = |text: &str| Content::String(text.into());
-        let change =
-            |option: &str, what| KeyChange { section: b"lan".to_vec(), option: Some(option.into()), what };
-        Record {
-            sequence: 300,
-            time: 1_700_000_000_000_000,
-            uid: 1000,
-            pid: 4242,
-            kind: Kind::Commit,
-            refers: 0,
-            source: "cms".into(),
-            message: "a new address".into(),
-            guard: Some(Guard { milliseconds: 300_000, boot: [7; 16], started: 99, baseline: 299 }),
-            packages: vec![PackageChange {
-                package: "network".into(),
-                before: Some(Digest::of(b"old")),
-                after: Digest::of(b"new"),
-                deleted: false,
-                unknown: false,
-                hunks: hunks::compare(b"a\nb\n", b"a\nc\n"),
-                changes: vec![
-                    change("ipaddr", What::Changed { old: text("10.0.0.1"), new: text("10.0.0.2") }),
-                    change("dns", What::Added(Content::List(vec![b"1.1.1.1".to_vec(), Vec::new()]))),
-                    change("gone", What::Deleted(Content::List(Vec::new()))),
-                ],
-            }],
-        }
-    }
-
-    #[test]
-    fn changes_of_an_empty_package_are_read_from_its_text() {
-        let text = "config a\n\toption p '1'\n\tlist l 'it'\\''s'\n\tlist l ''\nconfig a 'y'\nno statement\n";
-        for before in [None, Some(Digest::of(b""))] {
-            let mut record = sample();
-            let change = &mut record.packages[0];
-            (change.before, change.changes) = (before, Vec::new());
-            change.hunks = hunks::compare(b"", text.as_bytes());
-            let bytes = record.encode();
-            assert_eq!(record.len(), bytes.len());
-            let read = Record::decode(&bytes).expect("it reads");
-            let keys: Vec<String> = read.packages[0]
-                .changes
-                .iter()
-                .map(|change| String::from_utf8(change.key("n")).expect("text"))
-                .collect();
-            assert_eq!(keys, ["n.cfg01b606", "n.cfg01b606.p", "n.cfg01b606.l", "n.y"]);
-            assert_eq!(read.encode(), bytes, "they are left out again");
-            // This does not hold for a package that had a text before, or whose text before is unknown.
-            record.packages[0].unknown = true;
-            let read = Record::decode(&record.encode()).expect("it reads");
-            assert!(read.packages[0].changes.is_empty());
-        }
-    }
-
-    #[test]
-    fn changes_that_the_first_text_does_not_tell_as_uci_are_in_the_record() {
-        let mut record = sample();
-        let change = &mut record.packages[0];
-        change.before = None;
-        change.hunks = hunks::compare(b"", b"lan=interface\nlan.ipaddr=10.0.0.1\n");
-        assert!(!change.changes.is_empty());
-        let bytes = record.encode();
-        let read = Record::decode(&bytes).expect("it reads");
-        assert_eq!(read, record);
-        assert_eq!(read.encode(), bytes);
-    }
-
-    #[test]
-    fn a_record_comes_back_as_it_was_and_no_part_of_it_does() {
-        let mut record = sample();
-        let moved = What::Moved { old: 3, new: 300 };
-        record.packages[0].changes.push(KeyChange { section: b"a".to_vec(), option: None, what: moved });
-        let bytes = record.encode();
-        assert_eq!(record.len(), bytes.len());
-        assert_eq!(Record::decode(&bytes).as_ref(), Some(&record));
-        let mut outline = record.clone();
-        outline.packages[0].hunks.clear();
-        outline.packages[0].changes.clear();
-        assert_eq!(Record::decode_outline(&bytes).as_ref(), Some(&outline));
-        for len in 0..bytes.len() {
-            assert_eq!(Record::decode(&bytes[..len]), None, "{len}");
-            assert_eq!(Record::decode_outline(&bytes[..len]), None, "{len}");
-        }
-    }
-
-    #[test]
-    fn the_bytes_of_a_record_are_pinned() {
-        // Other versions read these bytes: raise the version of segments before you change them.
-        assert_eq!(crate::model::digest::of_text(&sample().encode()), 433_517_452_247_698_739);
-    }
-
-    #[test]
-    fn a_deletion_is_a_flag_that_earlier_versions_ignore() {
-        let mut record = sample();
-        record.packages[0].after = Digest::of(b"");
-        let kept = record.encode();
-        record.packages[0].deleted = true;
-        let deleted = record.encode();
-        let differs = kept.iter().zip(&deleted).filter(|(a, b)| a != b).count();
-        assert_eq!((kept.len(), differs), (deleted.len(), 1));
-        assert_eq!(Record::decode(&deleted), Some(record));
-    }
-
-    #[test]
-    fn every_kind_has_a_number() {
-        for (number, kind) in (0..).zip(Kind::ALL) {
-            assert_eq!(kind.number(), number);
-        }
-    }
-
-    #[test]
-    fn x_m3_a_record_names_only_packages_of_its_directory() {
-        let with = |name: &str| {
-            let mut record = sample();
-            name.clone_into(&mut record.packages[0].package);
-            let bytes = record.encode();
-            (Record::decode(&bytes).is_some(), Record::decode_outline(&bytes).is_some())
-        };
-        for name in ["network", "a.b", "a b"] {
-            assert_eq!(with(name), (true, true), "{name}");
-        }
-        for name in ["", ".", "..", ".hidden", "../network", "/etc/passwd", "a/b", "a\0b"] {
-            assert_eq!(with(name), (false, false), "{name:?}");
-        }
-    }
-}
+mod tests;

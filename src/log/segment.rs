@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Numbers are little-endian. `first` is the sequence of the first record, the head's chain that of the record before
-//! it. A record is valid if its chain is right; the first with a wrong chain ends the segment. So a record that was
+//! it; from version 3 on, its bytes are mixed with the version (see [`mixed`]). A record is valid if its chain is right; the first with a wrong chain ends the segment. So a record that was
 //! written in part is not valid, nor are old records in a file that is used again.
 //!
 //! Two fields may change later, and no chain covers them: `state`, which becomes 1 once the texts are in place, or 2
@@ -23,9 +23,9 @@ pub(super) const HEAD: usize = 56;
 /// The error for a segment that a later version has written.
 pub(super) const LATER: &str = "it was written by a later version of cms";
 const MAGIC: &[u8; 6] = b"CMSLOG";
-/// 2: records may leave out changes that can be read from their text (see `record`). Segments of version 1 are read as
-/// well.
-const VERSION: u16 = 2;
+/// 3: records and packages may have fields, values may have types (see `record`, `fields` and `change`). 2: records may
+/// leave out changes that can be read from their text. Segments of earlier versions are read as well.
+const VERSION: u16 = 3;
 const HINT: usize = 32;
 
 /// The bytes of a record before its body.
@@ -62,7 +62,7 @@ impl Head {
         bytes[..6].copy_from_slice(MAGIC);
         bytes[6..8].copy_from_slice(&VERSION.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.first.to_le_bytes());
-        bytes[16..32].copy_from_slice(&self.chain);
+        bytes[16..32].copy_from_slice(&mixed(self.chain, VERSION));
         bytes[32..36].copy_from_slice(&self.hint.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.created.to_le_bytes());
         bytes
@@ -78,9 +78,26 @@ impl Head {
         }
         let mut chain = ORIGIN;
         chain.copy_from_slice(&head[16..32]);
+        let chain = mixed(chain, version);
         let (first, created, hint) = (u64_at(head, 8), u64_at(head, 40), u32_at(head, HINT));
         Ok(Self { first, chain, created, hint, is_old: version < VERSION })
     }
+}
+
+/// Returns the chain in the head of a segment as it is written, or a written one as it was.
+///
+/// A reader takes a head with a wrong version for damaged if its chain leads to the first record, and reads the records all
+/// the same. The mixed bytes let that be so only for heads of its own version: one of a later version is refused.
+fn mixed(chain: Chain, version: u16) -> Chain {
+    let [low, _] = version.to_le_bytes();
+    let mask = if version < 3 { 0 } else { 0xa0 ^ low };
+    chain.map(|byte| byte ^ mask)
+}
+
+/// Returns the chains that a damaged head may mean: of this version, and of those before version 3.
+pub(super) fn told_chains(segment: &[u8]) -> [Chain; 2] {
+    let told = chain_at(segment, 8).unwrap_or(ORIGIN);
+    [mixed(told, VERSION), told]
 }
 
 /// Returns the offset of the hint.
@@ -220,14 +237,10 @@ mod tests {
         Record {
             sequence,
             time: sequence,
-            uid: 0,
             pid: 1,
-            kind: Kind::Commit,
-            refers: 0,
             source: "test".into(),
             message: message.into(),
-            guard: None,
-            packages: Vec::new(),
+            ..Record::new(Kind::Commit)
         }
     }
 
@@ -294,8 +307,10 @@ mod tests {
     fn a_head_of_another_version_is_refused() {
         let mut bytes = segment(&[]);
         assert_eq!(Head::decode(&bytes).map(|head| head.first), Ok(1));
-        bytes[6] = 1;
-        assert_eq!(Head::decode(&bytes).map(|head| head.is_old), Ok(true));
+        for version in [1, 2] {
+            bytes[6] = version;
+            assert_eq!(Head::decode(&bytes).map(|head| head.is_old), Ok(true));
+        }
         bytes[6] = 9;
         assert_eq!(Head::decode(&bytes), Err("it was written by a later version of cms"));
         bytes[0] = 0;

@@ -31,24 +31,14 @@ fn write(log: &Log) -> Writer<'_> {
 
 fn record(package: &str, old: &str, new: &str) -> Record {
     Record {
-        sequence: 0,
-        time: 0,
-        uid: 0,
         pid: 1,
-        kind: Kind::Commit,
-        refers: 0,
         source: "test".into(),
-        message: String::new(),
-        guard: None,
         packages: vec![PackageChange {
-            deleted: false,
-            package: package.into(),
             before: Some(Digest::of(old.as_bytes())),
-            after: Digest::of(new.as_bytes()),
-            unknown: false,
             hunks: compare_texts(old.as_bytes(), new.as_bytes()),
-            changes: Vec::new(),
+            ..PackageChange::new(package, Digest::of(new.as_bytes()))
         }],
+        ..Record::new(Kind::Commit)
     }
 }
 
@@ -189,11 +179,11 @@ fn the_history_of_a_key_skips_segments_without_it() {
     let log = place.limited(Limits { bytes: 4 << 20, ..Limits::default() });
     let changed = |section: &str, option: Option<&str>, round: u32| {
         let mut record = record("p", "", "");
-        record.packages[0].changes = vec![KeyChange {
-            section: section.into(),
-            option: option.map(Into::into),
-            what: What::Added(Content::String(format!("value {round}").into_bytes())),
-        }];
+        record.packages[0].changes = vec![KeyChange::new(
+            section.as_bytes(),
+            option.map(str::as_bytes),
+            What::Added(Content::String(format!("value {round}").into_bytes())),
+        )];
         record
     };
     for round in 0..6000 {

@@ -109,11 +109,12 @@ impl Log {
             Err(error) => return Err(Error::io("open", &path)(error)),
         };
         let bytes = self.files.read(&open).map_err(Error::io("read", &path))?;
-        let told = segment::chain_at(&bytes, 8).unwrap_or(ORIGIN);
         let is_right = |chain: Chain| {
             let found = segment::frames(&bytes, HEAD, chain).next();
             found.is_some_and(|frame| segment::sequence(&frame) == Some(first))
         };
+        let told = segment::told_chains(&bytes);
+        let told = told.into_iter().find(|chain| is_right(*chain)).unwrap_or(told[0]);
         let (head, is_headless) = match Head::decode(&bytes) {
             Ok(head) if head.first == first => (head, false),
             // The segment was copied or renamed.

@@ -90,6 +90,11 @@ impl<'b> Reader<'b> {
         String::from_utf8(self.bytes()?.to_vec()).ok()
     }
 
+    /// Reads all that is left.
+    pub fn rest_as_text(&mut self) -> Option<String> {
+        String::from_utf8(std::mem::take(&mut self.0).to_vec()).ok()
+    }
+
     /// Reads a count, and that many items. A count is refused if the remaining bytes cannot hold as many.
     pub fn many<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.len().filter(|count| *count <= self.0.len())?;

@@ -181,7 +181,7 @@ impl Archives<'_> {
         label: &str,
         path: &Path,
     ) -> Result<(ArchiveInfo, Vec<u8>)> {
-        let bytes = Archive::encode(label, self.core.now(), revision, &self.core.options.source, committed);
+        let bytes = Archive::encode(label, self.core.now(), revision, self.core.source(), committed);
         let info = head(path, &bytes).map(|(info, ..)| info);
         let unreadable = || Error::Damaged {
             what: Damage::Archive,

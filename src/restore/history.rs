@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use crate::commit::core::Core;
-use crate::commit::{loader, note_edits};
+use crate::commit::{loader, note_edits, recovery};
 use crate::error::{Error, Result};
 use crate::history::BlameLine;
-use crate::log::{self, KeyChange, Record};
+use crate::log::{self, KeyChange, Record, RequestId};
 use crate::model::package::{Key, Package, Selector};
 use crate::restore::sections::SectionNames;
 
@@ -47,6 +47,20 @@ impl<'e> History<'e> {
     pub fn changes(&self, key: Option<&Key>, most: usize) -> Result<Vec<Record>> {
         let section = key.map(|key| self.section_name(key)).transpose()?.flatten();
         let found = self.core.logs.past()?.changes(key, section.as_deref(), most);
+        self.core.warn_of_damage();
+        found
+    }
+
+    /// Returns the newest transaction of a request that was committed; `None` if there is none, or its record is not kept
+    /// any more. A program that repeats a request, since it does not know whether the first try was committed, asks this
+    /// first. A commit that a crash has interrupted is completed before the log is read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::each_transaction`].
+    pub fn find_request(&self, request: RequestId) -> Result<Option<Record>> {
+        recovery::finish_last(self.core)?;
+        let found = self.core.logs.past()?.find_request(request);
         self.core.warn_of_damage();
         found
     }

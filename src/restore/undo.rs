@@ -11,7 +11,7 @@ use crate::commit::opening::Opened;
 use crate::commit::part::{Expected, WholeText};
 use crate::commit::{note_edits, retry, write};
 use crate::error::not_found::Missing;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::log::key_path::content;
 use crate::log::{Hunk, KeyChange, Kind, Record, What};
 use crate::restore::archive::Archives;
@@ -31,7 +31,7 @@ impl History<'_> {
     pub fn undo(&self, sequence: u64, message: Option<&str>) -> Result<u64> {
         note_edits::note_edits(self.core)?;
         let record = self.transaction(sequence)?;
-        if matches!(record.kind, Kind::Baseline | Kind::Confirm) || record.packages.is_empty() {
+        if matches!(record.kind, Kind::Baseline | Kind::Confirm | Kind::Layer) || record.packages.is_empty() {
             return Err(Error::NotPossible {
                 why: format!("transaction {sequence}: it changed nothing that could be undone"),
             });
@@ -217,8 +217,9 @@ fn changed_since(record: &Record, by: Option<&Record>) -> String {
             _ => format!("transaction {sequence} cannot be undone: it was changed since"),
         };
     };
-    let user = if by.uid == 0 { "root".to_owned() } else { format!("uid {}", by.uid) };
-    let (later, source) = (by.sequence, &by.source);
+    let is_root = by.uid == 0 && by.author.is_empty();
+    let user = if is_root { "root".to_owned() } else { by.who() };
+    let (later, source) = (by.sequence, shown::text(&by.source));
     match record.kind {
         Kind::Undo => format!(
             "transaction {refers} cannot be made again: it was changed since, by transaction {later} of {user} through {source}"

@@ -45,8 +45,9 @@ impl History<'_> {
         let mut undone = Undone::default();
         let found = self.each_transaction(|record| {
             let holds = undone.pass(&record).is_none();
-            let changes = matches!(record.kind, Kind::Commit | Kind::FileEdit | Kind::Rollback)
-                && !record.packages.is_empty();
+            let changes =
+                matches!(record.kind, Kind::Commit | Kind::FileEdit | Kind::Rollback | Kind::Remote)
+                    && !record.packages.is_empty();
             let is_wanted = holds && changes && by.is_none_or(|by| by == record.uid);
             Ok(if is_wanted { ControlFlow::Break(record) } else { ControlFlow::Continue(()) })
         })?;

@@ -33,7 +33,7 @@ struct Question {
 /// The state of a question after some bytes were received.
 enum Received {
     Partial,
-    Complete(Record),
+    Complete(Box<Record>),
     /// It is malformed, or the sender has closed the connection.
     Invalid,
 }
@@ -72,7 +72,7 @@ impl Questions {
             let received = question.receive();
             taken += question.bytes.len() - before;
             match received {
-                Received::Complete(record) => complete.push((question.socket, record)),
+                Received::Complete(record) => complete.push((question.socket, *record)),
                 Received::Partial if taken <= MAX_BYTES && Instant::now() < question.deadline => {
                     self.0.push(question);
                 }
@@ -109,7 +109,8 @@ impl Question {
             match message::length(*head).and_then(|length| usize::try_from(length).ok()) {
                 Some(length) if length > MAX_BYTES || body.len() > length => return Received::Invalid,
                 Some(length) if body.len() == length => {
-                    return Record::decode(body).map_or(Received::Invalid, Received::Complete);
+                    return Record::decode(body)
+                        .map_or(Received::Invalid, |record| Received::Complete(record.into()));
                 }
                 Some(_) => {}
                 None => return Received::Invalid,

@@ -132,8 +132,8 @@ impl Event {
             let key = (package, change.section.as_slice(), change.option.as_deref(), moved);
             match places.get(&key) {
                 Some(place) => {
-                    let what = then(&order[*place].1.what, &change.what);
-                    order[*place].1.what = what;
+                    let merged = then(&order[*place].1, change);
+                    order[*place].1 = merged;
                 }
                 None => {
                     places.insert(key, order.len());
@@ -146,25 +146,16 @@ impl Event {
         let names = order.iter().map(|(package, _)| *package).chain(self.unknown()).chain(next.unknown());
         for name in names {
             if !packages.iter().any(|package| package.package == name) {
-                packages.push(PackageChange {
-                    deleted: false,
-                    package: name.to_owned(),
-                    before: None,
-                    after: Digest { len: 0, hash: 0 },
-                    unknown: unknown(name),
-                    hunks: Vec::new(),
-                    changes: Vec::new(),
-                });
+                let none = Digest { len: 0, hash: 0 };
+                packages.push(PackageChange { unknown: unknown(name), ..PackageChange::new(name, none) });
             }
         }
         for (name, change) in &order {
-            let nothing = match &change.what {
-                What::Changed { old, new } => old == new,
-                What::Moved { old, new } => old == new,
-                What::Added(_) | What::Deleted(_) => false,
-            };
             let package = packages.iter_mut().find(|package| package.package == *name);
-            package.filter(|_| !nothing).into_iter().for_each(|package| package.changes.push(change.clone()));
+            package
+                .filter(|_| !change.is_none())
+                .into_iter()
+                .for_each(|package| package.changes.push(change.clone()));
         }
         let all =
             |package: usize, change: &PackageChange| (0..change.changes.len()).map(move |i| (package, i));
@@ -182,9 +173,19 @@ impl Event {
     }
 }
 
-/// Merges two changes of the same key. A key that was added and deleted becomes a change from an empty list to an
-/// empty list.
-fn then(first: &What, next: &What) -> What {
+/// Merges two changes of the same key.
+fn then(first: &KeyChange, next: &KeyChange) -> KeyChange {
+    let what = then_what(&first.what, &next.what);
+    let merged = KeyChange { what, types: None, ..next.clone() };
+    if first.types.is_none() && next.types.is_none() {
+        return merged;
+    }
+    let ((old, _), (_, new)) = (first.value_types(), next.value_types());
+    merged.with_types(old.unwrap_or_default(), new.unwrap_or_default())
+}
+
+/// A key that was added and deleted becomes a change from an empty list to an empty list.
+fn then_what(first: &What, next: &What) -> What {
     let old = match first {
         What::Deleted(old) | What::Changed { old, .. } => Some(old),
         _ => None,

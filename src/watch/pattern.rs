@@ -112,10 +112,9 @@ mod tests {
 
     #[test]
     fn patterns_select_by_part() {
-        let change = |option: Option<&str>| KeyChange {
-            section: b"lan".to_vec(),
-            option: option.map(|option| option.as_bytes().to_vec()),
-            what: What::Added(Content::String(b"1".to_vec())),
+        let change = |option: Option<&str>| {
+            let what = What::Added(Content::String(b"1".to_vec()));
+            KeyChange::new(b"lan", option.map(str::as_bytes), what)
         };
         for (pattern, option, section) in [
             ("network", true, true),

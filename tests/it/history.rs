@@ -1,6 +1,7 @@
 //! Compares history, undo and rollback with a plain list of all earlier states.
 
 mod confirm;
+mod earlier_logs;
 mod tampering;
 
 use cms::log::{Kind, What};

@@ -1,5 +1,6 @@
 //! Tests of the library and the command through their public interfaces.
 
+mod attribution;
 mod auto_snapshots;
 mod batch;
 mod bench_compare;

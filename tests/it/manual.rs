@@ -268,7 +268,8 @@ fn variables_of_source() -> BTreeSet<String> {
 }
 
 /// Variables that cms sets for the commands it starts; `cms help COMMAND` describes them.
-const GIVEN: [&str; 15] = [
+const GIVEN: [&str; 16] = [
+    "CMS_AUTHOR",
     "CMS_CHANGE",
     "CMS_KEY",
     "CMS_KEYS",

@@ -50,7 +50,7 @@ impl Chosen {
         Ok(Self { since, until, author: None, source: None, grep: None })
     }
 
-    /// Chooses those of a user (by name or number), of programs, and with a message.
+    /// Chooses those of an author (with or without the place) or a user (by name or number), of programs, and with a message.
     pub fn by(mut self, author: Option<&str>, source: Option<&str>, grep: Option<&str>) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         (self.author, self.source, self.grep) = (owned(author), owned(source), owned(grep));
@@ -73,8 +73,11 @@ impl Chosen {
             Some(Point::Revision(revision)) => record.sequence <= revision,
             None => true,
         };
-        let is_author =
-            |author: &String| users.name(record.uid) == author || record.uid.to_string() == *author;
+        let is_author = |author: &String| match record.author.as_str() {
+            "" => users.name(record.uid) == author || record.uid.to_string() == *author,
+            // The place may be left out.
+            given => given == author || given.split_once('@').is_some_and(|(name, _)| name == author),
+        };
         is_since
             && is_until
             && self.author.as_ref().is_none_or(is_author)

@@ -29,6 +29,11 @@ impl Users {
             name.unwrap_or_else(|| uid.to_string())
         })
     }
+
+    /// Returns the author of a transaction: the one that the program gave, or the name of the user.
+    pub fn author<'a>(&'a mut self, record: &'a Record) -> &'a str {
+        if record.author.is_empty() { self.name(record.uid) } else { &record.author }
+    }
 }
 
 fn content(content: &Content) -> Vec<u8> {
@@ -92,9 +97,13 @@ pub const RECORD: Shape = Shape::named(
     time text when it was made, in UTC
     uid number the user who made it
     user text the name of that user
+    author text the author that the program gave, alice@192.168.7.20 for example; else the name of the user
+    request text|null the id of the request that it was made for, in hexadecimal digits
     pid number the process
     source text the name of the program
-    kind text commit, file-edit, undo, rollback, confirm, baseline or heads
+    kind text commit, file-edit, undo, rollback, confirm, remote, layer, baseline or heads
+    decided text|null of the kind remote: when it was decided elsewhere, in UTC
+    layer text|null of the kind layer: the layer and its transaction, as LAYER:N
     refers number the transaction that it undoes or confirms; 0 if none
     message text why it was made
     confirm_within_ms number|null how long it waits to be confirmed, in milliseconds
@@ -115,8 +124,12 @@ pub fn record_json(record: &Record, users: &mut Users) -> Json {
         .collect();
     json!({
         "revision": record.sequence, "time": clock::show(record.time), "uid": record.uid,
-        "user": users.name(record.uid), "pid": record.pid, "source": record.source,
-        "kind": record.kind.name(), "refers": record.refers, "message": record.message,
+        "user": users.name(record.uid), "author": users.author(record),
+        "request": record.request.map(|request| request.to_string()),
+        "pid": record.pid, "source": record.source, "kind": record.kind.name(),
+        "decided": record.decided.map(clock::show),
+        "layer": record.layer.as_ref().map(ToString::to_string),
+        "refers": record.refers, "message": record.message,
         "confirm_within_ms": record.guard.map(|guard| guard.milliseconds),
         "packages": packages, "deleted": deleted, "changes": changes,
     })
@@ -130,7 +143,11 @@ pub fn kind_text(record: &Record, reversals: Option<&HashMap<u64, (u64, bool)>>)
         Some((of, false)) => ("undo", *of),
         None => (record.kind.name(), record.refers),
     };
-    let refers = if refers == 0 { String::new() } else { format!(" {refers}") };
+    let refers = match &record.layer {
+        Some(layer) => format!(" {}", shown::text(layer.to_string())),
+        None if refers == 0 => String::new(),
+        None => format!(" {refers}"),
+    };
     (record.kind != Kind::Commit).then(|| format!("({kind}{refers})"))
 }
 
@@ -142,7 +159,7 @@ pub fn record_title(record: &Record, users: &mut Users) -> String {
 /// As [`record_title`], with the text for the kind of transaction.
 pub fn title_of_kind(record: &Record, kind: Option<&str>, users: &mut Users) -> String {
     let time = zone::show(record.time);
-    let mut title = format!("{} {time} {}", record.sequence, users.name(record.uid));
+    let mut title = format!("{} {time} {}", record.sequence, shown::text(users.author(record)));
     if record.source != record.kind.name() {
         title.push_str(&format!(" through {}", shown::text(&record.source)));
     }

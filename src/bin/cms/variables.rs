@@ -84,7 +84,7 @@ pub fn variables(changed: Changed<'_>) -> [(&'static str, OsString); 4] {
 
 /// Returns the variables that describe a transaction, with blanks between several names. `CMS_KEY`, `CMS_CHANGE`,
 /// `CMS_OLD` and `CMS_NEW` are empty; if it has changed one key, [`variables`] describes that.
-pub fn of_event(event: &Event, users: &mut Users) -> [(&'static str, OsString); 10] {
+pub fn of_event(event: &Event, users: &mut Users) -> [(&'static str, OsString); 11] {
     let record = event.record();
     let keys: Vec<Vec<u8>> = event.changes().map(|changed| changed.key()).collect();
     let packages: Vec<&str> = record.packages.iter().map(|change| change.package.as_str()).collect();
@@ -94,6 +94,7 @@ pub fn of_event(event: &Event, users: &mut Users) -> [(&'static str, OsString); 
         ("CMS_PACKAGES", packages.join(" ").into()),
         ("CMS_KIND", record.kind.name().into()),
         ("CMS_USER", users.name(record.uid).into()),
+        ("CMS_AUTHOR", users.author(record).into()),
         ("CMS_SOURCE", record.source.clone().into()),
         ("CMS_MESSAGE", record.message.clone().into()),
         ("CMS_KEY", nothing()),

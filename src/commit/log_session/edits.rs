@@ -37,13 +37,8 @@ impl LogSession<'_> {
         }
         let mut record = self.edit_by_hand(owner(&place.path));
         let mut change = PackageChange {
-            package: place.name.clone(),
             before: newest.and_then(|(newest, gone)| (!gone).then_some(newest)),
-            after: digest,
-            deleted: false,
-            unknown: false,
-            hunks: Vec::new(),
-            changes: Vec::new(),
+            ..PackageChange::new(&place.name, digest)
         };
         match newest {
             Some((newest, _)) => match self.text_of(log, &place.name, newest)? {
@@ -134,13 +129,12 @@ impl LogSession<'_> {
         }
         let (hunks, changes) = compared.unwrap_or_default();
         record.packages.push(PackageChange {
-            package: place.name.clone(),
             before: Some(before),
-            after: Digest::of(b""),
             deleted: true,
             unknown: old.is_none(),
             hunks,
             changes,
+            ..PackageChange::new(&place.name, Digest::of(b""))
         });
         self.waiting.push(record);
         Ok(true)
@@ -175,9 +169,11 @@ impl LogSession<'_> {
 
     /// Begins the record of a change by hand, with the likely author.
     fn edit_by_hand(&self, uid: u32) -> Record {
-        let mut record = Intent::new(Kind::FileEdit, 0).record(&self.core.options);
+        let mut record = self.core.record(&Intent::new(Kind::FileEdit, 0));
         (record.pid, record.uid) = (0, uid);
         (record.source, record.message) = ("file-edit".into(), String::new());
+        // Not the person for whom this program commits.
+        (record.author, record.request, record.decided) = (String::new(), None, None);
         record
     }
 }

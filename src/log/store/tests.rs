@@ -90,16 +90,12 @@ fn write(log: &dyn LogStore) -> Box<dyn LogWriter + '_> {
 
 fn record(packages: Vec<PackageChange>) -> Record {
     Record {
-        sequence: 0,
-        time: 0,
         uid: 7,
         pid: 1,
-        kind: Kind::Commit,
-        refers: 0,
         source: "test".into(),
         message: "a message".into(),
-        guard: None,
         packages,
+        ..Record::new(Kind::Commit)
     }
 }
 
@@ -107,13 +103,10 @@ fn record(packages: Vec<PackageChange>) -> Record {
 fn change(package: &str, old: Option<&str>, new: Option<&str>) -> PackageChange {
     let (before, after) = (old.unwrap_or_default().as_bytes(), new.unwrap_or_default().as_bytes());
     PackageChange {
-        package: package.into(),
         before: old.map(|_| Digest::of(before)),
-        after: Digest::of(after),
         deleted: new.is_none(),
-        unknown: false,
         hunks: compare_texts(before, after),
-        changes: Vec::new(),
+        ..PackageChange::new(package, Digest::of(after))
     }
 }
 
@@ -318,7 +311,7 @@ fn records_of_a_key_are_found(kept: &dyn Kept) {
     let mut of_key = |package: &str, section: &str, option: Option<&str>| {
         let mut change = change(package, Some("old\n"), Some("new\n"));
         let what = What::Added(Content::String(b"value".to_vec()));
-        change.changes = vec![KeyChange { section: section.into(), option: option.map(Into::into), what }];
+        change.changes = vec![KeyChange::new(section.as_bytes(), option.map(str::as_bytes), what)];
         writer.append(vec![record(vec![change])], false).expect("there is room")
     };
     let (section, option) = (of_key("p", "s", None), of_key("p", "s", Some("o")));

@@ -29,25 +29,16 @@ impl Writer<'_> {
         let known = self.known();
         let (summary, before) = (&known.summary, known.chain);
         let heads = |(package, newest): (&String, &Newest)| PackageChange {
-            package: package.clone(),
-            before: None,
-            after: newest.digest,
             deleted: newest.gone,
-            unknown: false,
-            hunks: Vec::new(),
-            changes: Vec::new(),
+            ..PackageChange::new(package, newest.digest)
         };
         let record = Record {
             sequence: summary.sequence + 1,
             time: summary.time_of_next(self.log.now()),
-            uid: 0,
-            pid: 0,
-            kind: Kind::Heads,
             refers: summary.pending.map_or(0, |(sequence, _)| sequence),
-            source: String::new(),
-            message: String::new(),
             guard: summary.pending.map(|(_, guard)| guard),
             packages: summary.packages.iter().map(heads).collect(),
+            ..Record::new(Kind::Heads)
         };
         let created = self.log.now();
         let first = record.sequence;

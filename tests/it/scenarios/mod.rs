@@ -68,6 +68,7 @@ scenarios! {
     a_replacement: packages::REPLACEMENT,
     a_replacement_of_two_packages: packages::REPLACEMENTS,
     an_exchange_of_texts: packages::EXCHANGES,
+    texts_that_were_decided_elsewhere: packages::ADOPTED,
     a_deletion: packages::DELETION,
     a_deletion_that_is_undone: packages::RETURN,
     a_deletion_of_two_packages: packages::DELETIONS,

@@ -37,6 +37,14 @@ pub const REPLACEMENTS: Scenario = Scenario {
 pub const EXCHANGES: Scenario =
     Scenario { steps: &[|program| program.exchange_texts(("n", OLD, OTHER), ("o", NEW))], ..REPLACEMENTS };
 
+/// One package is changed, one is made, and one is deleted.
+pub const ADOPTED: Scenario = Scenario {
+    packages: || texts(&[("n", OLD), ("later", SHORT)]),
+    steps: &[|program| program.adopt(&[("n", Some(OTHER)), ("o", Some(NEW)), ("later", None)])],
+    states: || vec![State::of(&[("n", OLD), ("later", SHORT)]), State::of(&[("n", OTHER), ("o", NEW)])],
+    ..REPLACEMENTS
+};
+
 const SHORT: &str = "config a 'b'\n\toption x '1'\n";
 
 /// Rolls back to a revision with one package less.

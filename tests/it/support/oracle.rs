@@ -75,9 +75,10 @@ impl Chain {
         let mut before: Option<[u8; 16]> = None;
         for path in paths {
             let bytes = std::fs::read(&path).expect("it can be read");
-            assert!(bytes.len() > 56 && bytes.starts_with(b"CMSLOG\x02\x00"), "{what}: {}", path.display());
+            assert!(bytes.len() > 56 && bytes.starts_with(b"CMSLOG\x03\x00"), "{what}: {}", path.display());
             let first = u64::from_le_bytes(bytes[8..16].try_into().expect("8"));
             let chain: [u8; 16] = bytes[16..32].try_into().expect("16");
+            let chain = chain.map(|byte| byte ^ 0xa3);
             assert!(
                 before.is_none_or(|before| before == chain),
                 "{what}: {} is of another chain",

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cms::log::Attribution;
 use cms::testing::Files;
 use cms::text::Dialect;
-use cms::{CommitOptions, Committed, Delta, Durability, Engine, Error, Exchange, Form};
+use cms::{Adopted, CommitOptions, Committed, Delta, Durability, Engine, Error, Exchange, Form};
 use cms::{Place, Result, Store, Unstaged};
 
 use super::keys::{keys, value};
@@ -175,6 +176,15 @@ impl Program<'_> {
         let changed = Exchange::new(changed.0.as_bytes(), text(changed.1), text(changed.2));
         let made = Exchange::new(made.0.as_bytes(), None, text(made.1));
         self.engine().exchange(&[changed, made], &CommitOptions::new()).map(drop)
+    }
+
+    /// Adopts texts that were decided elsewhere.
+    pub fn adopt(&self, texts: &[(&str, Option<&str>)]) -> Result<()> {
+        let text = |text: &str| Arc::new(text.as_bytes().to_vec());
+        let texts: Vec<_> =
+            texts.iter().map(|(name, new)| Adopted::new(name.as_bytes(), new.map(text))).collect();
+        let by = Attribution::new().author("database").time(1);
+        self.engine().adopt(&texts, &by).map(drop)
     }
 
     /// Deletes packages.

@@ -30,6 +30,7 @@ const LINE: Shape = Shape::of(
     revision number|null the last transaction that wrote it
     time text|null when
     user text|null who
+    author text|null the author that the program gave, else the user
     source text|null through which program
     message text|null why",
 );
@@ -44,6 +45,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             let by = line.by.as_deref();
             json!({"line": json::text(&line.text), "revision": by.map(|by| by.sequence),
                 "time": by.map(|by| clock::show(by.time)), "user": by.map(|by| users.name(by.uid).to_owned()),
+                "author": by.map(|by| users.author(by).to_owned()),
                 "source": by.map(|by| by.source.clone()), "message": by.map(|by| by.message.clone())})
         };
         let rows = lines.iter().map(row).collect();
@@ -59,7 +61,7 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
                     "{:>6} {} {:<10} {:<12}",
                     by.sequence,
                     &time[..16],
-                    users.name(by.uid),
+                    shown::text(users.author(by)),
                     shown::text(&by.source)
                 )
             }

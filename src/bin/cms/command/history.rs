@@ -58,7 +58,7 @@ pub const COMMAND: Command<Flags> = Command {
         text("until", "TIME", "only transactions until this time or revision", |flags: &mut Flags| {
             &mut flags.until
         }),
-        text("author", "USER", "only those of this user", |flags: &mut Flags| &mut flags.author),
+        text("author", "AUTHOR", "only those of this author or user", |flags: &mut Flags| &mut flags.author),
         text("source", "PROGRAM", "only those of programs whose name contains this", |flags: &mut Flags| {
             &mut flags.source
         }),
@@ -241,7 +241,7 @@ impl List {
     /// The number, the time, the user, and the message, or the first key that was changed.
     fn one_line(&mut self, record: &Record, kind: Option<&str>) -> String {
         let mut line = format!("{} {} ", record.sequence, zone::show(record.time));
-        line.push_str(self.users.name(record.uid));
+        line.push_str(&shown::text(self.users.author(record)));
         if let Some(kind) = kind {
             line.push(' ');
             line.push_str(kind);
