@@ -41,8 +41,8 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in features read watch transaction history iterate typed_struct daemon smoke faults values changes; do build $source $source.c; done
-for source in smoke values changes; do build ${source}_cc $source.cc; done
+for source in features read watch transaction history iterate typed_struct daemon smoke nulls faults values changes; do build $source $source.c; done
+for source in smoke nulls values changes; do build ${source}_cc $source.cc; done
 build subscribe subscribe.c -pthread
 build verify verify.c
 build forked forked.c -pthread
@@ -149,6 +149,7 @@ undo: built
 verify: built" "$("$work/features")"
 smoke_store && expect smoke "all good" "$("$work/smoke")"
 smoke_store && expect "smoke (C++)" "all good" "$("$work/smoke_cc")"
+for source in nulls nulls_cc; do smoke_store && expect $source "all good" "$("$work/$source")"; done
 smoke_store && expect faults "all good" "$("$work/faults")"
 mkdir -p "$work/config" && rm -rf "$work/run" "$work"/config/*
 printf '%s\n' "config x 's'" "	option a '0'" "config x 'u'" "	option b '0'" > "$work/config/t"
