@@ -479,7 +479,10 @@ fn a_package_is_deleted_at_once_and_an_undo_brings_it_back() {
     assert_eq!(why, "cms: netwrok: not found\nhint: did you mean 'network'?\n");
     sandbox.fails(1, &["delete", "--commit", "network", "nothing"]);
     sandbox.fails(2, &["delete", "--commit", "network", "other.b"]);
-    assert_eq!(sandbox.fed(&["batch"], "delete --commit network\n").status.code(), Some(2));
+    let refused = sandbox.fed(&["batch"], "delete --commit network\n");
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{why}");
+    assert!(why.contains("hint: 'cms delete --commit network' deletes it at once, also as a line"), "{why}");
     assert_eq!(sandbox.ok(&["delete", "--commit", "--dry-run", "network"]), "-network\n");
     assert_eq!(sandbox.read("network"), NETWORK);
     sandbox.ok(&["set", "network.lan.mtu=1"]);
@@ -492,6 +495,10 @@ fn a_package_is_deleted_at_once_and_an_undo_brings_it_back() {
     assert_eq!(records[0]["deleted"], json!(["network", "other"]));
     sandbox.ok(&["undo"]);
     assert_eq!((sandbox.read("network"), sandbox.read("other")), (NETWORK.into(), "config a 'b'\n".into()));
+    let lines = "delete --commit other\nset --commit network.lan.mtu=1\n";
+    assert!(sandbox.fed(&["batch", "--no-transaction"], lines).status.success());
+    assert_eq!(sandbox.ok(&["list"]), "network\n");
+    sandbox.ok(&["undo", "-q"]);
     // Stock uci deletes no packages.
     sandbox.fails(1, &["uci", "-c", sandbox.path("config").to_str().expect("UTF-8"), "delete", "network"]);
     assert_eq!(sandbox.read("network"), NETWORK);

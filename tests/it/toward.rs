@@ -143,6 +143,39 @@ fn m21_sections_without_a_name_are_matched_by_content() {
 }
 
 #[test]
+fn m21_a_section_that_only_gets_a_name_is_renamed_and_keeps_its_comments() {
+    let named = "config rule\n\toption name 'ping'\n\tlist proto 'icmp'\n\nconfig rule\n\toption name 'web'\n\n\
+                 config rule 'ssh'\n\tlist proto 'tcp'\n\tlist proto 'udp'\n\toption name 'ssh'\n";
+    let kinds: Vec<DeltaKind> = deltas(RULES, named).iter().map(|delta| delta.kind).collect();
+    assert_eq!(kinds, [DeltaKind::Rename, DeltaKind::Reorder]);
+    let new = edited(RULES, named, Extent::Whole);
+    assert!(new.contains("# ssh\nconfig rule 'ssh'\n\toption name 'ssh'\n"), "{new}");
+    assert!(new.contains("\tlist proto 'udp' # too\n") && new.contains("# web\nconfig rule\n"), "{new}");
+    let two = "# one\nconfig rule\n\n# two\nconfig rule\n";
+    let kinds = |have: &str, want: &str| -> Vec<DeltaKind> {
+        deltas(have, want).iter().map(|delta| delta.kind).collect()
+    };
+    assert_eq!(kinds(two, "config rule 'a'\nconfig rule 'b'\n"), [DeltaKind::Rename; 2]);
+    assert_eq!(
+        kinds("config rule\n\toption a '1'\n", "config rule 'a'\n"),
+        [DeltaKind::Delete, DeltaKind::Set]
+    );
+    // A generated name is given to the section that has it, and to no other one.
+    let generated: Vec<String> = package(two)
+        .sections()
+        .map(|section| String::from_utf8(section.name().to_vec()).expect("text"))
+        .collect();
+    let text = format!("config rule '{}'\nconfig rule '{}'\n", generated[0], generated[1]);
+    let expected =
+        format!("# one\nconfig rule '{}'\n\n# two\nconfig rule '{}'\n", generated[0], generated[1]);
+    assert_eq!(edited(two, &text, Extent::Whole), expected);
+    // In part, nothing that is there is changed.
+    let parts =
+        package(two).changes_toward(&package("config rule 'a'\n"), Extent::Part).expect("it can be edited");
+    assert_eq!(parts.iter().map(|delta| delta.kind).collect::<Vec<_>>(), [DeltaKind::Set]);
+}
+
+#[test]
 fn m21_of_a_changed_section_only_the_changed_lines_change() {
     let changed = "config rule\n\toption name 'ping'\n\tlist proto 'icmp'\n\n\
                    config rule\n\toption name 'ssh'\n\tlist proto 'tcp'\n\tlist proto 'sctp'\n\tlist proto 'udp'\n\n\

@@ -39,22 +39,47 @@ fn content(section: Section<'_>) -> u64 {
     hasher.finish()
 }
 
-/// Matches the sections of `wanted` that have no name with those of `have`. Returns the position in `have` for each
-/// position in `wanted` that has a match.
-pub(super) fn match_unnamed(have: &Package, wanted: &Package, extent: Extent) -> HashMap<usize, usize> {
-    let (have, want) = (unnamed(have), unnamed(wanted));
+/// A section of the wanted state with a name that no section has been given yet.
+struct NewName {
+    at: usize,
+    content: u64,
+    /// The position of the section that this name was generated for.
+    owner: Option<usize>,
+}
+
+fn new_names(have: &Package, wanted: &Package) -> Vec<NewName> {
+    let known: HashMap<&[u8], (usize, bool)> =
+        have.sections().enumerate().map(|(at, one)| (one.name(), (at, one.is_anonymous()))).collect();
+    let new_name = |(at, section): (usize, Section<'_>)| {
+        let owner = match known.get(section.name()) {
+            Some((_, false)) => return None,
+            Some((owner, true)) => Some(*owner),
+            None => None,
+        };
+        (!section.is_anonymous()).then(|| NewName { at, content: content(section), owner })
+    };
+    wanted.sections().enumerate().filter_map(new_name).collect()
+}
+
+/// Matches the sections of `wanted` that have no name, or a new one, with those of `have` that have none. Returns the
+/// position in `have` for each position in `wanted` that has a match.
+pub(super) fn match_unnamed(package: &Package, wanted: &Package, extent: Extent) -> HashMap<usize, usize> {
+    let (have, want) = (unnamed(package), unnamed(wanted));
+    let mut named = Vec::new();
     let mut matching = Matching::new(have.len(), want.len());
     matching.equal_in_order(&have, &want);
     matching.equal_elsewhere(&have, &want);
     match extent {
         Extent::Part => matching.contained(&have, &want),
         Extent::Whole => {
+            named = matching.named(&have, &new_names(package, wanted));
             matching.similar(&have, &want);
             matching.at_same_place(&have, &want);
         }
     }
     let pairs = matching.of_want.iter().enumerate();
-    pairs.filter_map(|(w, h)| h.map(|h| (want[w].at, have[h].at))).collect()
+    let pairs = pairs.filter_map(|(w, h)| h.map(|h| (want[w].at, have[h].at)));
+    pairs.chain(named.into_iter().map(|(at, h)| (at, have[h].at))).collect()
 }
 
 /// The pairs so far, by the positions among the sections without a name.
@@ -133,6 +158,30 @@ impl Matching {
                 self.pair(h, w);
             }
         }
+    }
+
+    /// Pairs sections that have got a name, and are the same otherwise. Returns the positions in `wanted` and `have`.
+    fn named(&mut self, have: &[Unnamed<'_>], new: &[NewName]) -> Vec<(usize, usize)> {
+        let mut left: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (h, one) in have.iter().enumerate().rev().filter(|(h, _)| self.of_have[*h].is_none()) {
+            left.entry(one.content).or_default().push(h);
+        }
+        let mut pairs = Vec::new();
+        // A name that was generated can only be given to its section, as long as that is there.
+        let (owned, others): (Vec<_>, Vec<_>) = new.iter().partition(|one| one.owner.is_some());
+        for one in owned.into_iter().chain(others) {
+            let Some(found) = left.get_mut(&one.content) else { continue };
+            let place = match one.owner {
+                Some(owner) => found.iter().position(|h| have[*h].at == owner),
+                None => found.len().checked_sub(1),
+            };
+            if let Some(place) = place {
+                pairs.push((one.at, found.remove(place)));
+            }
+        }
+        // They are not free any more, though no section without a name is paired with them.
+        pairs.iter().for_each(|(_, h)| self.of_have[*h] = Some(usize::MAX));
+        pairs
     }
 
     /// Pairs sections that share at least half of their items, those first that share the most.

@@ -3,6 +3,7 @@
 
 use super::{OptionId, Package, SectionId, Slot, Span, Value};
 use crate::error::Result;
+use crate::model::value_type::ValueType;
 
 /// An owned value of an option.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +129,11 @@ impl Package {
 
     fn set_slot(&mut self, section: SectionId, option: OptionId, slot: Slot) {
         self.touch(section, Some(option));
-        self.sections[section.0 as usize].options.to_mut()[option.0 as usize].value = slot;
+        let data = &mut self.sections[section.0 as usize].options.to_mut()[option.0 as usize];
+        let is_list = matches!(slot, Slot::List(_));
+        data.value = slot;
+        if data.value_type.is_list() != is_list {
+            data.value_type = if is_list { ValueType::List } else { ValueType::String };
+        }
     }
 }

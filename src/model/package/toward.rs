@@ -1,8 +1,9 @@
 //! The way from a package to a wanted state: the smallest set of changes, and the changes as a list or made in place.
 //!
 //! Sections with a name are matched by it. Those without one are matched by content: first the longest sequence of equal
-//! ones that both packages have in the same order, then equal ones that have moved, then those that share most of their
-//! options, then those at the same place with the same options. Matched sections keep their place in the text, with
+//! ones that both packages have in the same order, then equal ones that have moved, then equal ones that have got a name
+//! (which is given to them), then those that share most of their options, then those at the same place with the same
+//! options. Matched sections keep their place in the text, with
 //! their comments; of a section only the options that differ are changed. The order of sections is part of the state, that
 //! of options is not.
 
@@ -48,7 +49,8 @@ pub(crate) fn plan(have: &Package, wanted: &Package, extent: Extent) -> Result<V
     let found = |(want, section): (usize, Section<'_>)| {
         let have = match section.is_anonymous() {
             true => unnamed.get(&want).copied(),
-            false => named.get(section.name()).copied(),
+            // A section without a name may have become this one.
+            false => named.get(section.name()).or_else(|| unnamed.get(&want)).copied(),
         };
         Match { have, want: Some(want) }
     };
@@ -125,10 +127,15 @@ impl Package {
         for one in &plan {
             order.push(match (one.have, one.want) {
                 (Some(index), want_index) => {
+                    let mut name = have[index].name();
                     if let Some(target) = want_index {
                         steps.adapt(have[index], want[target], extent)?;
+                        if gains_name(have[index], want[target]) {
+                            steps.make(DeltaKind::Rename, name, None, Some(want[target].name()))?;
+                            name = want[target].name();
+                        }
                     }
-                    have[index].name().to_vec()
+                    name.to_vec()
                 }
                 (None, Some(target)) => steps.add(want[target])?,
                 (None, None) => continue,
@@ -182,6 +189,10 @@ impl Package {
     fn adapt_to(&mut self, id: SectionId, want: Section<'_>, extent: Extent) -> Result<()> {
         let have = Section { package: self, id };
         let is_retyped = have.section_type() != want.section_type();
+        if gains_name(have, want) {
+            self.rename_section(id, want.name())?;
+        }
+        let have = Section { package: self, id };
         let changes = differences(have, want, extent);
         if is_retyped {
             let kind = self.intern(want.section_type(), None)?;
@@ -326,6 +337,11 @@ impl Steps {
         }
         Ok(())
     }
+}
+
+/// Reports whether a section without a name is to have one.
+fn gains_name(have: Section<'_>, want: Section<'_>) -> bool {
+    have.is_anonymous() && !want.is_anonymous()
 }
 
 /// Returns the positions of the old items that a list keeps: the longest start of the new list that the old one has in the

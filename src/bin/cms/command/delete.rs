@@ -51,7 +51,11 @@ fn delete_packages(context: &mut Context, call: &Call<Flags>, packages: &[Vec<u8
         )));
     }
     if context.gathered.is_some() {
-        return Err(Failure::Usage(format!("'{name}' is a package: a batch cannot delete packages")));
+        let why = format!("{name}: the deletion of a whole package cannot be part of a batch");
+        let hint = format!(
+            "'cms delete --commit {name}' deletes it at once, also as a line of a batch with --no-transaction"
+        );
+        return Err(Failure::Hinted(Exit::Usage, why, hint));
     }
     for package in packages {
         context.store.packages().find(package)?;
