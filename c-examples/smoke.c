@@ -318,6 +318,45 @@ static void transactions_beside_each_other(cms_store *store)
     CHECK(cms_get(store, "t.o.one", text, sizeof text, NULL) == CMS_OK && strcmp(text, "5") == 0);
 }
 
+/* Commits for another person, and finds the transaction of a request. */
+static void commits_for_others(cms_store *store)
+{
+    const char *request = "0f8fad5b-d9cb-469f-a165-70867728950e", *plain = "0f8fad5bd9cb469fa16570867728950e";
+    cms_attribution by;
+    cms_store *other;
+    cms_txn *txn;
+    cms_history *history;
+    cms_record record;
+    uint64_t revision, found, undone;
+
+    memset(&by, 0, sizeof by);
+    memset(&record, 0, sizeof record);
+    by.size = sizeof by;
+    record.size = sizeof record;
+    CHECK(cms_begin(store, &txn) == CMS_OK && cms_txn_set(txn, "t.o.one", "6") == CMS_OK);
+    CHECK(cms_txn_set_author(txn, "alice@192.168.7.20") == CMS_OK && cms_txn_set_source(txn, "rest") == CMS_OK);
+    CHECK(cms_txn_set_request(txn, "1234") == CMS_ERR_INVALID && cms_txn_set_request(txn, request) == CMS_OK);
+    CHECK(cms_txn_set_author(txn, "\xff") == CMS_ERR_INVALID);
+    CHECK(cms_find_request(store, request, &found) == CMS_ERR_NOT_FOUND);
+    CHECK(cms_txn_commit(txn, &revision) == CMS_OK);
+    CHECK(cms_find_request(store, plain, &found) == CMS_OK && found == revision);
+    CHECK(cms_find_request(store, "no id", &found) == CMS_ERR_INVALID);
+    CHECK(cms_history_open(store, NULL, 1, &history) == CMS_OK && cms_history_next(history, &record) == CMS_OK);
+    CHECK(strcmp(record.author.data, "alice@192.168.7.20") == 0 && strcmp(record.source.data, "rest") == 0);
+    CHECK(strcmp(record.request.data, plain) == 0 && record.decided_us == 0);
+    cms_history_close(history);
+    by.author = "bob";
+    by.request = "no id";
+    CHECK(cms_store_open_as(store, &by, &other) == CMS_ERR_INVALID);
+    by.request = NULL;
+    CHECK(cms_store_open_as(store, &by, &other) == CMS_OK);
+    CHECK(cms_undo(other, revision, NULL, &undone) == CMS_OK);
+    cms_close(other);
+    CHECK(cms_history_open(store, NULL, 1, &history) == CMS_OK && cms_history_next(history, &record) == CMS_OK);
+    CHECK(record.revision == undone && strcmp(record.author.data, "bob") == 0 && record.request.len == 0);
+    cms_history_close(history);
+}
+
 static void what_was(cms_store *store)
 {
     const char *before = "config thing 's'\n\toption a '1'\n";
@@ -494,6 +533,7 @@ int main(void)
     snapshots(store);
     iterators(store);
     transactions(store);
+    commits_for_others(store);
     transactions_beside_each_other(store);
     cms_close(store);
     sizes_of_structs();

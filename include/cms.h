@@ -405,6 +405,23 @@ typedef int32_t (*cms_section_callback)(const cms_section *section, void *data);
 // iteration. The strings are valid as in cms_section_callback.
 typedef int32_t (*cms_option_callback)(const cms_option *option, void *data);
 
+// Who makes transactions, for a program that commits for other people: see cms_store_open_as. Set everything to zero, then
+// `size` to sizeof(cms_attribution), then what is known. Strings are UTF-8 and are copied; an empty string means the
+// same as NULL.
+typedef struct {
+    // sizeof(cms_attribution), which the caller sets.
+    size_t size;
+    // The author, "alice@192.168.7.20" for example. NULL: the user of the process.
+    const char *author;
+    // The name of the program or interface. NULL: that of the store.
+    const char *source;
+    // The message of transactions that have none of their own, for the history. NULL: none.
+    const char *message;
+    // The id of the request that the transactions are made for: 32 hexadecimal digits, with any hyphens between
+    // them, as in a UUID. NULL: none.
+    const char *request;
+} cms_attribution;
+
 // The record of a transaction, as the log has it: who made it, when and why. The strings are valid until the next
 // cms_history_next of the same history, or cms_blame_next of the same blame, or its end; those of an event as long
 // as that.
@@ -428,6 +445,12 @@ typedef struct {
     cms_bytes message;
     // For a commit that is rolled back unless it is confirmed: within how many milliseconds; else 0.
     uint64_t confirm_within_ms;
+    // The author that the program gave, "alice@192.168.7.20" for example; empty if it is the user.
+    cms_bytes author;
+    // The id of the request that it was made for: 32 hexadecimal digits; empty if there is none.
+    cms_bytes request;
+    // For CMS_BY_REMOTE, when it was decided elsewhere: microseconds since 1970, UTC; 0 if that is not known.
+    uint64_t decided_us;
 } cms_record;
 
 // A change of one key. The strings are valid until the next cms_history_next_change of the same history, or
@@ -1352,6 +1375,42 @@ cms_status cms_txn_resolve(cms_txn *txn,
                            char *buffer,
                            size_t size,
                            size_t *len);
+
+/* ---- Authors and requests: for a program that commits for others ---- */
+
+// Makes a handle of the same open store whose transactions are of another author, program or request; so are those that
+// cms_undo and the like make with it. It shares the maps, the log and its queue with `store`, costs little, and is
+// closed with cms_close, before or after `store`.
+//
+// CMS_ERR_INVALID: `request` is no id of a request; or a member is set that this version of the library does not know.
+cms_status cms_store_open_as(const cms_store *store,
+                             const cms_attribution *by,
+                             cms_store **other);
+
+// Sets the author of the transaction, "alice@192.168.7.20" for example: the person for whom the program commits. NULL is
+// the user of the process.
+cms_status cms_txn_set_author(cms_txn *txn,
+                              const char *author);
+
+// Sets the name of the program or interface, for this transaction in place of that of the store.
+cms_status cms_txn_set_source(cms_txn *txn, const char *source);
+
+// Sets the id of the request that the transaction is made for: 32 hexadecimal digits, with any hyphens between them, as
+// in a UUID. cms_find_request finds the transaction by it.
+//
+// CMS_ERR_INVALID: it is no id of a request.
+cms_status cms_txn_set_request(cms_txn *txn,
+                               const char *request);
+
+// Finds the transaction that was made for a request; `revision` gets its number and may be NULL. A program that does not
+// know whether the first try of a request was committed asks this before it tries again. A commit that a crash has
+// interrupted is completed first.
+//
+// CMS_ERR_NOT_FOUND: no transaction in the log is of this request, or there is no log. CMS_ERR_INVALID: it is no id of a
+// request.
+cms_status cms_find_request(const cms_store *store,
+                            const char *request,
+                            uint64_t *revision);
 
 /* ---- History: who changed what ---- */
 

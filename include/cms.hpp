@@ -610,6 +610,11 @@ class transaction : public owned<cms_txn, cms_txn_rollback>,
         return detail::answer(status, std::move(name));
     }
     result<void> message(text message) { return detail::done(cms_txn_set_message(handle(), message.c_str())); }
+    // The person for whom the program commits, "alice@192.168.7.20" for example.
+    result<void> author(text author) { return detail::done(cms_txn_set_author(handle(), author.c_str())); }
+    result<void> source(text source) { return detail::done(cms_txn_set_source(handle(), source.c_str())); }
+    // The id of the request: 32 hexadecimal digits, with hyphens or without.
+    result<void> request(text request) { return detail::done(cms_txn_set_request(handle(), request.c_str())); }
     result<void> confirm_within(std::chrono::milliseconds time) {
         return detail::done(cms_txn_set_confirm(handle(), static_cast<std::uint64_t>(time.count())));
     }

@@ -45,6 +45,8 @@ pub struct cms_blame {
 pub(crate) struct RecordTexts {
     source: CString,
     message: CString,
+    author: CString,
+    request: CString,
 }
 
 /// A change as C gets it: old and new beside each other.
@@ -81,6 +83,12 @@ sized! {
         pub message: cms_bytes,
         /// For a commit that is rolled back unless it is confirmed: within how many milliseconds; else 0.
         pub confirm_within_ms: u64,
+        /// The author that the program gave, "alice@192.168.7.20" for example; empty if it is the user.
+        pub author: cms_bytes,
+        /// The id of the request that it was made for: 32 hexadecimal digits; empty if there is none.
+        pub request: cms_bytes,
+        /// For CMS_BY_REMOTE, when it was decided elsewhere: microseconds since 1970, UTC; 0 if that is not known.
+        pub decided_us: u64,
     }
 }
 
@@ -297,6 +305,9 @@ const UNKNOWN: cms_record = cms_record {
     source: cms_bytes::EMPTY,
     message: cms_bytes::EMPTY,
     confirm_within_ms: 0,
+    author: cms_bytes::EMPTY,
+    request: cms_bytes::EMPTY,
+    decided_us: 0,
 };
 
 fn number_of(kind: Kind) -> i32 {
@@ -315,7 +326,13 @@ fn number_of(kind: Kind) -> i32 {
 
 impl RecordTexts {
     pub(crate) fn of(record: &Record) -> Self {
-        Self { source: text(record.source.as_bytes()), message: text(record.message.as_bytes()) }
+        let request = record.request.map(|request| request.to_string());
+        Self {
+            source: text(record.source.as_bytes()),
+            message: text(record.message.as_bytes()),
+            author: text(record.author.as_bytes()),
+            request: text(request.unwrap_or_default().as_bytes()),
+        }
     }
 
     /// Returns the record as C gets it.
@@ -336,6 +353,9 @@ impl RecordTexts {
             source: cms_bytes::of(self.source.as_bytes()),
             message: cms_bytes::of(self.message.as_bytes()),
             confirm_within_ms: record.guard.map_or(0, |guard| guard.milliseconds),
+            author: cms_bytes::of(self.author.as_bytes()),
+            request: cms_bytes::of(self.request.as_bytes()),
+            decided_us: record.decided.unwrap_or_default(),
         }
     }
 }

@@ -34,6 +34,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the rules are stated once, at the top of the header")]
 
 mod archive;
+mod attribution;
 mod audit;
 mod change;
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod support;
 use support::header;
 
 /// The sources, in the order in which a newcomer meets what they define, with the headings of their functions.
-const SOURCES: [(&str, &str); 23] = [
+const SOURCES: [(&str, &str); 24] = [
     ("status", "Errors"),
     ("handle", ""),
     ("open", "Opening and closing a store"),
@@ -22,6 +22,7 @@ const SOURCES: [(&str, &str); 23] = [
     ("txn", "Transactions"),
     ("txn_iter", "Iterating over what a transaction sees"),
     ("txn_typed", "Transactions: typed values"),
+    ("attribution", "Authors and requests: for a program that commits for others"),
     ("history", "History: who changed what"),
     ("revision", "Earlier states"),
     ("undo", "Undo, rollback and confirmation"),

@@ -41,6 +41,8 @@ pub enum Missing {
     },
     /// A transaction.
     Transaction(u64),
+    /// A transaction of the request with this id.
+    Request(String),
     /// A transaction that could be undone.
     ToUndo,
     /// An undone transaction that could be made again.
@@ -87,7 +89,7 @@ impl Missing {
             Self::Pending { asked: Some(_), waiting: Some(_) } => {
                 Some("see which transaction waits to be confirmed")
             }
-            Self::ToUndo | Self::ToRedo | Self::File(_) | Self::Pending { .. } => None,
+            Self::Request(_) | Self::ToUndo | Self::ToRedo | Self::File(_) | Self::Pending { .. } => None,
         }
     }
 }
@@ -107,6 +109,7 @@ impl fmt::Display for Missing {
                 write!(f, "{package}: the log does not go back to revision {revision}")
             }
             Self::Transaction(sequence) => write!(f, "transaction {sequence}: it is not in the log"),
+            Self::Request(id) => write!(f, "request {id}: the log holds no transaction of it"),
             Self::ToUndo => write!(f, "nothing to undo: the log holds no transaction that is not undone yet"),
             Self::ToRedo => write!(f, "nothing to redo: the log holds no transaction that is undone"),
             Self::Snapshot(label) => write!(f, "snapshot {label}: no snapshot has that label"),

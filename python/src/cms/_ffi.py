@@ -79,6 +79,8 @@ CMS_BY_ROLLBACK = 5
 CMS_BY_CONFIRM = 6
 CMS_BY_BROKEN_TEXT = 7
 CMS_BY_MENDED_TEXT = 8
+CMS_BY_REMOTE = 9
+CMS_BY_LAYER = 10
 CMS_CHANGE_ADDED = 1
 CMS_CHANGE_DELETED = 2
 CMS_CHANGE_SET = 3
@@ -179,6 +181,16 @@ class cms_options(_Sized):
     )
 
 
+class cms_attribution(_Sized):
+    _fields_ = (
+        ("size", c_size_t),
+        ("author", c_char_p),
+        ("source", c_char_p),
+        ("message", c_char_p),
+        ("request", c_char_p),
+    )
+
+
 class cms_bytes(Structure):
     """`data` is read as Python bytes up to the NUL byte, which is the whole name or value."""
 
@@ -211,6 +223,9 @@ class cms_record(_Sized):
         ("source", cms_bytes),
         ("message", cms_bytes),
         ("confirm_within_ms", c_uint64),
+        ("author", cms_bytes),
+        ("request", cms_bytes),
+        ("decided_us", c_uint64),
     )
 
 
@@ -431,6 +446,11 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_txn_set_size": (cms_status, P(cms_txn), c_char_p, c_uint64),
     "cms_txn_resolve": (cms_status, P(cms_txn), c_char_p, P(c_char), c_size_t, P(c_size_t)),
     "cms_txn_info": (cms_status, P(cms_txn), P(c_uint64), P(c_uint64), P(c_size_t)),
+    "cms_store_open_as": (cms_status, P(cms_store), P(cms_attribution), P(P(cms_store))),
+    "cms_find_request": (cms_status, P(cms_store), c_char_p, P(c_uint64)),
+    "cms_txn_set_author": (cms_status, P(cms_txn), c_char_p),
+    "cms_txn_set_source": (cms_status, P(cms_txn), c_char_p),
+    "cms_txn_set_request": (cms_status, P(cms_txn), c_char_p),
     "cms_txn_set_message": (cms_status, P(cms_txn), c_char_p),
     "cms_txn_set_confirm": (cms_status, P(cms_txn), c_uint64),
     "cms_txn_set_force": (cms_status, P(cms_txn), c_int32),

@@ -34,6 +34,10 @@ class By(IntEnum):
     # such a text was mended.
     BROKEN_TEXT = _ffi.CMS_BY_BROKEN_TEXT
     MENDED_TEXT = _ffi.CMS_BY_MENDED_TEXT
+    # Decided elsewhere, by a backend for example, and adopted here.
+    REMOTE = _ffi.CMS_BY_REMOTE
+    # A transaction of another layer has changed effective values.
+    LAYER = _ffi.CMS_BY_LAYER
 
 
 class ChangeKind(IntEnum):
@@ -76,6 +80,12 @@ class Entry(NamedTuple):
     changes: List[Change]
     # For a commit that is rolled back unless it is confirmed: within how many seconds.
     confirm_within: Optional[float] = None
+    # The author that the program named, "alice@192.168.7.20" for example; empty if it is the user.
+    author: str = ""
+    # The id of the request that it was made for: 32 hexadecimal digits.
+    request: Optional[str] = None
+    # If it was decided elsewhere, when that was, as far as it is known: microseconds since 1970, UTC.
+    decided_us: Optional[int] = None
 
     @property
     def time(self) -> datetime:
@@ -122,7 +132,8 @@ def _entry(place: Any, changes: Iterator[Change]) -> Entry:
     said = text(place.source.data), text(place.message.data)
     made = place.revision, place.time_us, By(place.kind), place.uid, place.pid
     within = place.confirm_within_ms / 1000 if place.confirm_within_ms else None
-    return Entry(*made, *said, place.refers, list(changes), within)
+    by = text(place.author.data), text(place.request.data) or None, place.decided_us or None
+    return Entry(*made, *said, place.refers, list(changes), within, *by)
 
 
 def _transactions(lib: Any, ref: Any, key: str = "") -> Iterator[Entry]:

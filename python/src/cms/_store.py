@@ -104,7 +104,7 @@ class Store(Root, Log):
     __slots__ = ("__weakref__", "_closed", "_get", "_lib", "_look", "_named", "_options", "_ref", "_size")
 
     def __init__(self, options: _ffi.cms_options) -> None:
-        self._options = options
+        self._options: Any = options
         self._named = options.source is not None
         self._closed = False
         self._ref: Any = None
@@ -369,21 +369,50 @@ class Store(Root, Log):
     # Changes.
 
     def transaction(
-        self, message: Optional[str] = None, *, confirm: Optional[float] = None, force: bool = False
+        self,
+        message: Optional[str] = None,
+        *,
+        confirm: Optional[float] = None,
+        force: bool = False,
+        author: Optional[str] = None,
+        request: Optional[str] = None,
     ) -> Transaction:
         """Begins a transaction: `with store.transaction() as txn:` commits, unless an exception leaves the block.
 
         `message` is the reason, for the history. With `confirm` the commit is rolled back unless it is confirmed
         within so many seconds, by a guard: a process if there is a `cms` in PATH, else a thread of this program. With
-        `force` it is committed even if others have changed the same keys meanwhile.
+        `force` it is committed even if others have changed the same keys meanwhile. `author` is the person for whom
+        the program commits, "alice@192.168.7.20" for example; `request` is the id of the request, 32 hexadecimal digits
+        as of a UUID, by which `find_request` finds the transaction.
         """
         from ._txn import Transaction
 
         txn = Transaction(self)
-        txn.prepare(message, confirm, force)
+        txn.prepare(message, confirm, force, author, request)
         return txn
 
     begin = transaction
+
+    def attributed(
+        self,
+        author: Optional[str] = None,
+        source: Optional[str] = None,
+        message: Optional[str] = None,
+        request: Optional[str] = None,
+    ) -> Store:
+        """Returns a store that shares everything with this one, and whose transactions are of another author, program or
+        request; those that `undo` and the like make are too. A program that serves many people makes one for each of
+        them; it costs little, and is closed by itself."""
+        from ._attributed import Attributed
+
+        return Attributed(self, author, source, message, request)
+
+    def find_request(self, request: str) -> Optional[int]:
+        """Returns the revision of the transaction that was made for a request; None if the log has none. A program that
+        does not know whether the first try of a request was committed asks this before it tries again."""
+        from ._attributed import find_request
+
+        return find_request(self._lib, self._use(), request)
 
     def retry(self, attempts: int = 10, message: Optional[str] = None) -> Retry:
         """Begins transactions until one is committed without a Conflict, at most `attempts`: a loop,

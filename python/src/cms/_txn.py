@@ -94,8 +94,19 @@ class Transaction(Tree, Changing):
         """Whether it is neither committed nor rolled back."""
         return self._ref is not None
 
-    def prepare(self, message: Optional[str], confirm: Optional[float], force: bool) -> None:
+    def prepare(
+        self,
+        message: Optional[str],
+        confirm: Optional[float],
+        force: bool,
+        author: Optional[str] = None,
+        request: Optional[str] = None,
+    ) -> None:
         """Sets the arguments of `Store.transaction`."""
+        if author is not None:
+            check(self._lib.cms_txn_set_author(self._use(), encode(author, "author")))
+        if request is not None:
+            check(self._lib.cms_txn_set_request(self._use(), encode(request, "request")))
         if message is not None:
             check(self._lib.cms_txn_set_message(self._use(), encode(message, "message")))
         if confirm is not None:
