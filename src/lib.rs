@@ -123,7 +123,7 @@ pub use history::archive::{Archive, ArchiveInfo};
 pub use live::prepared::Prepared;
 pub use live::snapshot::Snapshot;
 pub use live::text_line::TextLine;
-pub use live::transaction::{MAX_OPEN, Savepoint, SectionHead, Transaction};
+pub use live::transaction::{Expected, MAX_OPEN, Savepoint, SectionHead, Transaction};
 pub use live::{PackageMemory, Store};
 pub use map_reports::{MapReport, Maps};
 pub use model::change::{Delta, DeltaKind};

@@ -383,6 +383,7 @@ fn of_code(code: Code) -> cms_status {
         Code::NotFound => CMS_ERR_NOT_FOUND,
         Code::Invalid => CMS_ERR_INVALID,
         Code::Type => CMS_ERR_TYPE,
+        Code::Range => CMS_ERR_RANGE,
         Code::Exists => CMS_ERR_EXISTS,
         Code::Ambiguous => CMS_ERR_AMBIGUOUS,
         Code::Parse => CMS_ERR_PARSE,

@@ -12,6 +12,7 @@ pub enum Code {
     NotFound,
     Invalid,
     Type,
+    Range,
     Exists,
     Ambiguous,
     Parse,
@@ -30,10 +31,11 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NotFound,
         Self::Invalid,
         Self::Type,
+        Self::Range,
         Self::Exists,
         Self::Ambiguous,
         Self::Parse,
@@ -60,6 +62,7 @@ impl Error {
             Self::NotFound { .. } | Self::Missing(_) => Code::NotFound,
             Self::Invalid { .. } | Self::NotPossible { .. } => Code::Invalid,
             Self::Type { .. } => Code::Type,
+            Self::Range { .. } => Code::Range,
             Self::Exists { .. } => Code::Exists,
             Self::Ambiguous { .. } => Code::Ambiguous,
             Self::Parse(_) => Code::Parse,

@@ -29,6 +29,7 @@ impl Error {
             Self::NotFound { key: name }
             | Self::Exists { key: name }
             | Self::Type { key: name, .. }
+            | Self::Range { key: name, .. }
             | Self::Ambiguous { key: name, .. }
             | Self::Conflict { key: name, .. }
             | Self::Stale { key: name }

@@ -14,7 +14,10 @@ impl fmt::Display for Error {
             Self::Invalid { what, why } => write!(f, "'{what}': {why}"),
             Self::NotPossible { why } => f.write_str(why),
             Self::Type { key, text, value_type } => {
-                write!(f, "{key}: '{text}' is not of the type {value_type}, which the value has")
+                write!(f, "{key}: '{text}' is no value of type {value_type}")
+            }
+            Self::Range { key, text } => {
+                write!(f, "{key}: {text} is not between -9223372036854775808 and 9223372036854775807")
             }
             Self::Exists { key } => write!(f, "{key}: the name is in use"),
             Self::Ambiguous { key, matches } => {
@@ -94,7 +97,9 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Parse(error) => error.hint(),
-            Self::Type { .. } => Some("give a value of that type, or name another type"),
+            Self::Type { .. } => {
+                Some("give a value of that type, or ask for another one, as with --type string")
+            }
             Self::Ambiguous { .. } => Some("name one of the sections, or select it by its index"),
             Self::Conflict { .. } => Some("read the package again and repeat the change"),
             Self::Locked { .. } => Some("wait until the holder has finished, or end it if it hangs"),

@@ -49,6 +49,13 @@ pub enum Error {
         /// The name of the type.
         value_type: &'static str,
     },
+    /// The result is a whole number that does not fit into 64 bits.
+    Range {
+        /// The key.
+        key: String,
+        /// The number, or the sum that would give it.
+        text: String,
+    },
     /// The name is taken.
     Exists {
         /// The key that exists already.
@@ -208,6 +215,7 @@ impl Error {
             Self::Missing(missing) => Self::Missing(missing.clone()),
             Self::Invalid { what, why } => Self::Invalid { what: what.clone(), why },
             Self::NotPossible { why } => Self::NotPossible { why: why.clone() },
+            Self::Range { key, text } => Self::Range { key: key.clone(), text: text.clone() },
             Self::Exists { key } => Self::Exists { key: key.clone() },
             Self::Type { key, text, value_type } => {
                 Self::Type { key: key.clone(), text: text.clone(), value_type }

@@ -55,6 +55,8 @@ pub(crate) struct Inner {
     pub open_transactions: Arc<AtomicUsize>,
     /// Where the maps are. Locked while one is opened or replaced.
     changing: Mutex<MapHome>,
+    /// Held while a change is made that depends on the value: see `Store::repeat`.
+    adding: Mutex<()>,
     /// The state that the watches share.
     hub: Hub,
     /// Writes deferred texts.
@@ -122,6 +124,7 @@ impl Store {
             generation: AtomicU32::new(0),
             open_transactions: Arc::default(),
             changing: Mutex::new(place),
+            adding: Mutex::default(),
             hub: Hub::default(),
             flusher: Arc::default(),
         };

@@ -1,5 +1,6 @@
 //! Changes to any number of packages, committed together.
 
+mod values;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,9 @@ use crate::log::key_path::KeyPath;
 use crate::log::{Content, Digest, RequestId};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
+use crate::model::value_type::ValueType;
 
+pub use values::Expected;
 pub use walk::SectionHead;
 
 /// How many transactions a store may have open at once.
@@ -322,49 +325,6 @@ impl Transaction {
         self.change(DeltaKind::Set, key, Some(value))
     }
 
-    /// Sets an option to a list, and keeps its position among the options. An empty list deletes the option. As
-    /// after [`Transaction::get`], a change of the option by another transaction is a conflict.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Transaction::set`]; nothing is changed then.
-    pub fn set_list(&mut self, key: &[u8], items: &[&[u8]]) -> Result<()> {
-        if Key::parse(key)?.option.is_none() {
-            return Err(Error::invalid(key, "the key must name an option: only options hold lists"));
-        }
-        let is_same = |was: &Content| match was {
-            Content::List(was) => was.iter().eq(items),
-            Content::String(_) => false,
-        };
-        let was = self.get(key)?;
-        if was.as_ref().is_some_and(is_same) {
-            return Ok(());
-        }
-        let point = self.savepoint();
-        if let Err(error) = self.replace_list(key, was.is_some(), items) {
-            self.rollback_to(&point)?;
-            return Err(error);
-        }
-        self.commit_if_auto()
-    }
-
-    /// Sets an option to a list by a sequence of changes. The first sets it to a string, which keeps its position;
-    /// at last that string is deleted from the list.
-    fn replace_list(&mut self, key: &[u8], is_there: bool, items: &[&[u8]]) -> Result<()> {
-        if items.is_empty() {
-            return if is_there { self.edit(DeltaKind::Delete, key, None) } else { Ok(()) };
-        }
-        if is_there {
-            // Setting an option to an empty string would delete it.
-            let stand_in = items.iter().find(|item| !item.is_empty()).copied().unwrap_or(b"-");
-            self.edit(DeltaKind::Set, key, Some(stand_in))?;
-        }
-        for item in items {
-            self.edit(DeltaKind::AddList, key, Some(item))?;
-        }
-        if is_there { self.edit(DeltaKind::Delete, key, Some(b"0")) } else { Ok(()) }
-    }
-
     /// Adds an anonymous section at the end of a package and returns its generated name.
     ///
     /// # Errors
@@ -560,12 +520,28 @@ impl Transaction {
     }
 
     fn change(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        self.edit(kind, key, value)?;
+        self.change_typed(kind, key, value, None)
+    }
+
+    fn change_typed(
+        &mut self,
+        kind: DeltaKind,
+        key: &[u8],
+        value: Option<&[u8]>,
+        value_type: Option<ValueType>,
+    ) -> Result<()> {
+        self.edit(kind, key, value, value_type)?;
         self.commit_if_auto()
     }
 
     /// Applies a change without committing it.
-    fn edit(&mut self, kind: DeltaKind, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    fn edit(
+        &mut self,
+        kind: DeltaKind,
+        key: &[u8],
+        value: Option<&[u8]>,
+        value_type: Option<ValueType>,
+    ) -> Result<()> {
         let parsed = Key::parse(key)?;
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
         // Setting a named section can create it and its package.
@@ -579,13 +555,9 @@ impl Transaction {
             (Some(section), _) => section.name().to_vec(),
             (None, section) => return Err(Error::NotFound { key: Key { section, ..parsed }.text() }),
         };
-        let delta = Delta {
-            kind,
-            section,
-            option: parsed.option,
-            value: value.map(<[u8]>::to_vec),
-            value_type: None,
-        };
+        let delta =
+            Delta { kind, section, option: parsed.option, value: value.map(<[u8]>::to_vec), value_type };
+        let delta = working.package().without_type(delta)?;
         if !matches!(working.edit().make(&delta, Dialect::Cms)?, Made::Nothing) {
             working.push(delta);
         }

@@ -61,6 +61,12 @@ impl FormatKind {
         self != Self::Uci
     }
 
+    /// Reports whether a float may be infinite or `nan`.
+    #[must_use]
+    pub fn has_infinity(self) -> bool {
+        self == Self::Toml
+    }
+
     /// Reports whether an option may be an empty string. In UCI, setting one deletes the option.
     #[must_use]
     pub fn has_empty_strings(self) -> bool {

@@ -133,16 +133,30 @@ impl ValueType {
         match self.of_items() {
             Self::Int if is_json_number(text) == Some(Self::Int) => Some(Cow::Borrowed(text)),
             Self::Int => {
-                convert::integer(text).ok().map(|number| Cow::Owned(number.to_string().into_bytes()))
+                let number = convert::integer_of(text, Self::Int).ok();
+                number.map(|number| Cow::Owned(number.to_string().into_bytes()))
             }
-            Self::Float if is_json_number(text) == Some(Self::Float) => Some(Cow::Borrowed(text)),
-            Self::Float => convert::number(text).ok().map(|number| Cow::Owned(float(number).into_bytes())),
+            Self::Float => spelled_float(text),
             Self::Bool => {
                 convert::boolean(text).ok().map(|on| Cow::Borrowed(if on { &b"true"[..] } else { b"false" }))
             }
             Self::Null => (text == b"null").then_some(Cow::Borrowed(text)),
             Self::Json => serde_json::from_slice::<serde_json::Value>(text).ok().map(|_| Cow::Borrowed(text)),
             _ => Some(Cow::Borrowed(text)),
+        }
+    }
+}
+
+/// As [`ValueType::spelled`], for a float. No digit of a decimal number is lost.
+fn spelled_float(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let plain = text.strip_prefix(b"+").unwrap_or(text);
+    match is_json_number(plain) {
+        Some(ValueType::Float) => Some(Cow::Borrowed(plain)),
+        Some(_) => Some(Cow::Owned([plain, b".0"].concat())),
+        None => {
+            let number =
+                convert::number_of(text, ValueType::Float).ok().filter(|number| number.is_finite())?;
+            Some(Cow::Owned(float(number).into_bytes()))
         }
     }
 }
@@ -227,6 +241,12 @@ mod tests {
             (ValueType::Float, "1", Some("1.0")),
             (ValueType::Float, "1e21", Some("1e21")),
             (ValueType::Float, ".5", Some("0.5")),
+            (ValueType::Float, "+3.14159265358979323846", Some("3.14159265358979323846")),
+            (ValueType::Float, "12345678901234567890", Some("12345678901234567890.0")),
+            (ValueType::Float, "1_000.5", Some("1000.5")),
+            (ValueType::Float, "inf", None),
+            (ValueType::Int, "1_000", Some("1000")),
+            (ValueType::Int, "0o17", Some("15")),
             (ValueType::Float, "nan", None),
             (ValueType::Bool, "0", Some("false")),
             (ValueType::Bool, "enabled", Some("true")),

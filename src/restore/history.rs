@@ -21,6 +21,21 @@ impl<'e> History<'e> {
         Self { core }
     }
 
+    /// Finds the last transaction after a revision, 0 for all in the log, that has changed a section or an option.
+    ///
+    /// # Errors
+    ///
+    /// As for [`History::each_transaction`].
+    pub fn last_change(
+        &self,
+        after: u64,
+        package: &str,
+        section: &[u8],
+        option: Option<&[u8]>,
+    ) -> Result<Option<Record>> {
+        self.core.logs.past()?.last_change(after, package, section, option)
+    }
+
     /// Calls `look` with the transactions, the newest first, until `look` stops it. Records that only note the state
     /// of packages are left out.
     ///

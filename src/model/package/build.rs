@@ -247,6 +247,60 @@ mod tests {
         assert_eq!(shown(&package, "new"), (String::new(), "string"));
     }
 
+    fn add(package: &mut Package, option: &str, item: &str, value_type: Option<ValueType>) -> Result<()> {
+        let delta = Delta::new(DeltaKind::AddList, b"s", Some(option.as_bytes()), Some(item.as_bytes()));
+        package.apply(&Delta { value_type, ..delta }, Dialect::Cms).map(|_| ())
+    }
+
+    #[test]
+    fn items_of_a_list_have_its_type_or_are_refused() {
+        let mut package = typed();
+        add(&mut package, "ids", "0x10", None).expect("a number");
+        assert_eq!(shown(&package, "ids"), ("1 2 16".to_owned(), "int-list"));
+        let refused = add(&mut package, "ids", "many", None);
+        assert!(matches!(refused, Err(Error::Type { value_type: "int", .. })), "{refused:?}");
+        add(&mut package, "ids", "1.5", Some(ValueType::Float)).expect("all are floats then");
+        assert_eq!(shown(&package, "ids"), ("1.0 2.0 16.0 1.5".to_owned(), "float-list"));
+        add(&mut package, "ids", "many", Some(ValueType::List)).expect("all are strings then");
+        assert_eq!(shown(&package, "ids"), ("1.0 2.0 16.0 1.5 many".to_owned(), "list"));
+        let refused = add(&mut package, "ids", "1", Some(ValueType::IntList));
+        assert!(matches!(refused, Err(Error::Type { value_type: "int", .. })), "{refused:?}");
+        assert_eq!(shown(&package, "ids").0, "1.0 2.0 16.0 1.5 many");
+        // A value becomes the first item of a list.
+        add(&mut package, "port", "8081", None).expect("a number");
+        assert_eq!(shown(&package, "port"), ("8080 8081".to_owned(), "int-list"));
+        add(&mut package, "bits", "yes", Some(ValueType::Bool)).expect("a new list");
+        assert_eq!(shown(&package, "bits"), ("true".to_owned(), "bool-list"));
+        add(&mut package, "none", "a", None).expect("the empty list");
+        assert_eq!(shown(&package, "none"), ("a".to_owned(), "list"));
+        let delta = Delta::new(DeltaKind::DelList, b"s", Some(b"port"), Some(b"0x1f90"));
+        package.apply(&delta, Dialect::Cms).expect("8080");
+        assert_eq!(shown(&package, "port"), ("8081".to_owned(), "int-list"));
+    }
+
+    #[test]
+    fn the_text_of_a_value_can_be_set_again_and_infinity_is_for_toml() {
+        let mut builder =
+            Builder::of_format(b"app", Arc::default(), FormatKind::Toml).expect("an empty text");
+        let section = builder.section(Piece::Apart(b"s"), Some(Piece::Apart(b"s"))).expect("a section");
+        for (name, value, value_type) in
+            [("mask", "0xff", ValueType::Int), ("ratio", "1_0.0", ValueType::Float)]
+        {
+            let name = Piece::Apart(name.as_bytes());
+            builder.typed(section, &name, Piece::Apart(value.as_bytes()), value_type).expect("an option");
+        }
+        let mut package = builder.finish();
+        set(&mut package, "mask", "0xff", None).expect("the same");
+        assert_eq!(shown(&package, "mask"), ("0xff".to_owned(), "int"));
+        set(&mut package, "mask", "0xfe", None).expect("another one");
+        assert_eq!(shown(&package, "mask"), ("254".to_owned(), "int"));
+        set(&mut package, "ratio", "-inf", None).expect("TOML has it");
+        assert_eq!(shown(&package, "ratio"), ("-inf".to_owned(), "float"));
+        let mut json = typed();
+        let refused = set(&mut json, "ratio", "-inf", None);
+        assert!(matches!(refused, Err(Error::Type { value_type: "float", .. })), "{refused:?}");
+    }
+
     #[test]
     fn uci_text_has_strings_for_all_types() {
         let mut package = Package::new(b"app");

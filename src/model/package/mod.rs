@@ -143,7 +143,7 @@ pub struct Package {
 }
 
 /// The handle of a section in its package; valid until the section is deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SectionId(u32);
 
 /// The handle of an option in its section; valid until the option is deleted.

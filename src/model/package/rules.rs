@@ -112,6 +112,12 @@ impl Package {
             return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, Some(option), None)));
         }
         let old_type = self.data(section).options[id.0 as usize].value_type;
+        // The text of a value can always be set again, however its type would spell it.
+        if delta.value_type.is_none_or(|asked| asked == old_type)
+            && self.value_of(section, id) == Value::String(value)
+        {
+            return Ok(Made::Nothing);
+        }
         // A string in place of a list is what stock uci makes of a set.
         let kept = if old_type.is_list() { ValueType::String } else { old_type };
         let (value, value_type) = self.typed_value(delta, value, delta.value_type.unwrap_or(kept))?;
@@ -132,6 +138,9 @@ impl Package {
         text: &'v [u8],
         value_type: ValueType,
     ) -> Result<(Cow<'v, [u8]>, ValueType)> {
+        if value_type == ValueType::Float && self.format.has_infinity() && is_infinity(text) {
+            return Ok((Cow::Borrowed(text), value_type));
+        }
         let spelled = value_type.spelled(text).filter(|_| !value_type.is_list());
         let spelled = spelled.ok_or_else(|| Error::Type {
             key: self.key_of(delta),
@@ -275,14 +284,62 @@ impl Package {
         let value = required(delta)?;
         let option = required_option(delta)?;
         let section = self.existing_section(delta)?;
-        let item = self.intern(value, None)?;
-        if let Some(id) = self.find_option(section, option) {
+        let found = self.find_option(section, option);
+        let old = found.map(|id| self.data(section).options[id.0 as usize].value_type.of_items());
+        let wanted = delta.value_type.map(ValueType::of_items).or(old).unwrap_or_default();
+        // What has no list of its own is kept as text.
+        let wanted = if wanted.list_of().is_some() { wanted } else { ValueType::String };
+        let (text, kept) = self.typed_value(delta, value, wanted)?;
+        let list_type = kept.list_of().unwrap_or(ValueType::List);
+        let item = self.intern(&text, None)?;
+        let id = if let Some(id) = found {
+            if old.is_some_and(|old| old != kept) {
+                self.respell(section, id, delta, kept)?;
+            }
             self.push_item(section, id, item);
+            id
         } else {
             let option = self.intern(option, None)?;
             self.push_list(section, option, vec![item]);
-        }
+            OptionId(u32::try_from(self.data(section).options.len() - 1).expect("P2"))
+        };
+        self.set_value_type(section, id, list_type);
         Ok(Made::AsAsked)
+    }
+
+    /// Spells the items of an option as those of another type, and makes a list of them.
+    fn respell(
+        &mut self,
+        section: SectionId,
+        option: OptionId,
+        delta: &Delta,
+        value_type: ValueType,
+    ) -> Result<()> {
+        let mut spelled: Vec<Vec<u8>> = Vec::new();
+        for item in self.value_of(section, option).items() {
+            spelled.push(self.typed_value(delta, item, value_type)?.0.into_owned());
+        }
+        let spans = spelled.iter().map(|item| self.intern(item, None)).collect::<Result<Vec<_>>>()?;
+        self.set_list(section, option, spans);
+        Ok(())
+    }
+
+    /// Returns a change as a package without types has it: the text of the value as UCI spells it, and no type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Type`] if the text is no value of the type.
+    pub(crate) fn without_type(&self, delta: Delta) -> Result<Delta> {
+        let (Some(value_type), Some(value), false) =
+            (delta.value_type, &delta.value, self.format.has_types())
+        else {
+            return Ok(delta);
+        };
+        let text = match value.is_empty() && value_type == ValueType::String {
+            true => Vec::new(),
+            false => self.typed_value(&delta, value, value_type.of_items())?.0.into_owned(),
+        };
+        Ok(Delta { value: Some(text), value_type: None, ..delta })
     }
 
     fn apply_del_list(&mut self, delta: &Delta) -> Result<Made> {
@@ -293,7 +350,9 @@ impl Package {
         if let Value::String(_) = self.value_of(section, id) {
             return Ok(Made::Nothing);
         }
-        self.remove_items(section, id, |_, item| item == value);
+        let value_type = self.data(section).options[id.0 as usize].value_type;
+        let spelled = value_type.spelled(value).unwrap_or(Cow::Borrowed(value));
+        self.remove_items(section, id, |_, item| item == value || item == &*spelled);
         Ok(Made::AsAsked)
     }
 
@@ -334,6 +393,11 @@ impl Package {
         };
         self.key_of(&renamed)
     }
+}
+
+/// Reports whether a text is one of TOML's words for what is no finite number.
+fn is_infinity(text: &[u8]) -> bool {
+    matches!(text, b"inf" | b"+inf" | b"-inf" | b"nan" | b"+nan" | b"-nan")
 }
 
 /// Refuses values that programs could not read from a map afterwards, and values too large for the memory.

@@ -15,18 +15,26 @@
 //! without comments, sections in order, each followed by its options. Blanks before a key have no meaning. A section
 //! occurs once, and so does an option that is no list. Only lists may have empty values.
 
+//! The second form, [`TypedLines`], has types: `lan.mtu:int=1500`, `lan.ids[]:int-list=7`, and `lan.ids[0]:list=` for
+//! a list without items. It stands for TOML and JSON, and has empty strings as they do.
+
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use cms::testing::format::{
     Builder, Format, OptionLine, ParseError, ParseOptions, Parsed, Part, Piece, Reason, SectionId, unwritable,
 };
-use cms::{OptionView, Package, Result, Section, Value, name};
+use cms::{FormatKind, OptionView, Package, Result, Section, Value, ValueType, name};
 
 /// See the module documentation.
 #[derive(Debug)]
 pub struct Lines;
+
+/// See the module documentation.
+#[derive(Debug)]
+pub struct TypedLines;
 
 pub const NO_VALUE: Reason = Reason::OfFormat("line without '='");
 pub const EMPTY: Reason = Reason::OfFormat("empty value");
@@ -41,6 +49,9 @@ struct Statement {
     /// `None` if the line defines the section.
     option: Option<Range<usize>>,
     is_item: bool,
+    /// A list without items.
+    is_empty_list: bool,
+    value_type: Option<ValueType>,
     value: Range<usize>,
 }
 
@@ -49,7 +60,7 @@ struct Fault(Reason, usize);
 
 impl Statement {
     /// Reads the line at `range`; `None` for a comment or a blank line.
-    fn read(text: &[u8], range: &Range<usize>) -> std::result::Result<Option<Self>, Fault> {
+    fn read(text: &[u8], range: &Range<usize>, typed: bool) -> std::result::Result<Option<Self>, Fault> {
         let line = &text[range.clone()];
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -61,10 +72,17 @@ impl Statement {
         let equals = range.start + equals.ok_or(Fault(NO_VALUE, start))?;
         let value = equals + 1..end;
         check_escapes(text, &value)?;
+        let colon = text[start..equals].iter().position(|byte| typed && *byte == b':').map(|at| start + at);
+        let value_type = colon.map(|colon| {
+            ValueType::of_name(&text[colon + 1..equals]).ok_or(Fault(Reason::InvalidType, colon))
+        });
+        let (value_type, equals) = (value_type.transpose()?, colon.unwrap_or(equals));
         let key = &text[start..equals];
+        let is_empty_list = typed && key.ends_with(b"[0]");
         let dot = key.iter().position(|byte| *byte == b'.').map(|dot| start + dot);
         let section = start..dot.unwrap_or(equals);
-        let option = dot.map(|dot| dot + 1..equals - 2 * usize::from(key.ends_with(b"[]")));
+        let brackets = if is_empty_list { 3 } else { 2 * usize::from(key.ends_with(b"[]")) };
+        let option = dot.map(|dot| dot + 1..equals - brackets);
         let is_item = option.is_some() && key.ends_with(b"[]");
         for (part, range) in [(Part::Section, Some(&section)), (Part::Option, option.as_ref())] {
             let Some(range) = range else { continue };
@@ -73,14 +91,14 @@ impl Statement {
                 return Err(Fault(Reason::InvalidName, range.start));
             }
         }
-        if value.is_empty() && !is_item {
+        if value.is_empty() && !is_item && (!typed || option.is_none()) {
             return Err(Fault(EMPTY, value.start));
         }
         if option.is_none() && !Lines.names(Part::Type, &unescaped(&text[value.clone()])) {
             return Err(Fault(Reason::InvalidType, value.start));
         }
         let section = (&text[section.clone()] != b"@").then_some(section);
-        Ok(Some(Self { section, option, is_item, value }))
+        Ok(Some(Self { section, option, is_item, is_empty_list, value_type, value }))
     }
 }
 
@@ -145,16 +163,20 @@ struct Loader {
     text: Arc<Vec<u8>>,
     last_anonymous: Option<SectionId>,
     strict: bool,
+    typed: bool,
+    /// The items so far of lists with a type.
+    items: HashMap<(SectionId, Vec<u8>), Vec<Vec<u8>>>,
 }
 
 impl Loader {
     fn line(&mut self, line: &Range<usize>) -> Result<std::result::Result<(), Fault>> {
         let text = Arc::clone(&self.text);
-        let statement = match Statement::read(&text, line) {
+        let statement = match Statement::read(&text, line, self.typed) {
             Ok(Some(statement)) => statement,
             Ok(None) => return Ok(Ok(())),
             Err(fault) => return Ok(Err(fault)),
         };
+        let range = statement.value.clone();
         let value = unescaped(&text[statement.value.clone()]);
         let value = match &value {
             Cow::Borrowed(_) => Piece::InText(statement.value),
@@ -166,13 +188,22 @@ impl Loader {
             None => self.last_anonymous,
         };
         let Some(section) = section else { return Ok(Err(Fault(NO_SECTION, line.start))) };
-        if statement.is_item {
-            return self.builder.item(section, Piece::InText(option), value).map(Ok);
+        let name = Piece::InText(option.clone());
+        if statement.is_item && statement.value_type.is_none() {
+            return self.builder.item(section, name, value).map(Ok);
+        }
+        if let Some(value_type) = statement.value_type.filter(|value_type| value_type.is_list()) {
+            let before = self.items.entry((section, self.text[option].to_vec())).or_default();
+            if !statement.is_empty_list {
+                before.push(unescaped(&self.text[range]).into_owned());
+            }
+            let items = before.iter().map(|item| Piece::Apart(item));
+            return self.builder.list(section, &name, items, value_type).map(Ok);
         }
         if self.strict && self.builder.has(section, &text[option.clone()]) {
             return Ok(Err(Fault(TWICE, option.start)));
         }
-        self.builder.string(section, Piece::InText(option), value).map(Ok)
+        self.builder.typed(section, &name, value, statement.value_type.unwrap_or_default()).map(Ok)
     }
 
     fn section(
@@ -196,9 +227,20 @@ impl Loader {
 
 /// Writes the lines of an option; of a list, the items from a position on.
 fn print_option(section: &[u8], option: &OptionView<'_>, skip: usize, out: &mut Vec<u8>) {
-    let equals: &[u8] = if matches!(option.value(), Value::List(_)) { b"[]=" } else { b"=" };
+    let value_type = option.value_type();
+    let suffix = match value_type {
+        ValueType::String | ValueType::List => String::new(),
+        other => format!(":{}", other.name()),
+    };
+    if option.value().items().next().is_none() {
+        for part in [section, b".", option.name(), b"[0]:", value_type.name().as_bytes(), b"=\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    let list = if matches!(option.value(), Value::List(_)) { "[]" } else { "" };
+    let equals = format!("{list}{suffix}=");
     for item in option.value().items().skip(skip) {
-        for part in [section, b".", option.name(), equals] {
+        for part in [section, b".", option.name(), equals.as_bytes()] {
             out.extend_from_slice(part);
         }
         escape(item, out);
@@ -224,81 +266,101 @@ fn print_section(section: &Section<'_>, names: bool, out: &mut Vec<u8>) {
     }
 }
 
-impl Format for Lines {
-    fn name(&self) -> &'static str {
-        "lines"
-    }
-
-    fn read(&self, name: &[u8], text: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
-        let builder = Builder::new(name, Arc::clone(&text))?;
-        let mut loader =
-            Loader { builder, text: Arc::clone(&text), last_anonymous: None, strict: options.strict };
-        let mut errors = Vec::new();
-        for line in lines(&text) {
-            if let Err(Fault(reason, at)) = loader.line(&line)? {
-                let error = ParseError::at(reason, &text, at);
-                if options.strict {
-                    return Err(error.into());
-                }
-                errors.push(error);
+fn read(name: &[u8], text: &Arc<Vec<u8>>, options: &ParseOptions<'_>, typed: bool) -> Result<Parsed> {
+    let kind = if typed { FormatKind::Toml } else { FormatKind::Uci };
+    let builder = Builder::of_format(name, Arc::clone(text), kind)?;
+    let strict = options.strict;
+    let (last_anonymous, items) = (None, HashMap::new());
+    let mut loader = Loader { builder, text: Arc::clone(text), last_anonymous, strict, typed, items };
+    let mut errors = Vec::new();
+    for line in lines(text) {
+        if let Err(Fault(reason, at)) = loader.line(&line)? {
+            let error = ParseError::at(reason, text, at);
+            if options.strict {
+                return Err(error.into());
             }
-        }
-        if let Some(progress) = options.progress {
-            progress(text.len(), text.len());
-        }
-        Ok(Parsed::new(loader.builder.finish(), errors))
-    }
-
-    fn print(&self, package: &Package, names: bool) -> Vec<u8> {
-        let mut out = Vec::new();
-        package.sections().for_each(|section| print_section(&section, names, &mut out));
-        out
-    }
-
-    fn rewrite(&self, original: &Package, edited: &Package, options: &ParseOptions<'_>) -> Result<Package> {
-        if original == edited {
-            return Ok(original.clone());
-        }
-        let rewriting = Rewriting::of(original, edited);
-        for text in [rewriting.in_place(), rewriting.regrouped()] {
-            if let Ok(read) = self.read(edited.name(), Arc::new(text), options)
-                && read.package == *edited
-            {
-                return Ok(read.package);
-            }
-        }
-        Err(unwritable(edited))
-    }
-
-    fn names(&self, part: Part, name: &[u8]) -> bool {
-        match part {
-            Part::Type => name::is_type(name),
-            Part::Section | Part::Option => name::is_name(name),
+            errors.push(error);
         }
     }
-
-    fn tidy(&self, text: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
-        self.read(b"tidy", Arc::clone(text), &ParseOptions::new())?;
-        let mut out = Vec::with_capacity(text.len());
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let start = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            out.extend_from_slice(&line[start..]);
-            out.push(b'\n');
-        }
-        Ok(out)
+    if let Some(progress) = options.progress {
+        progress(text.len(), text.len());
     }
-
-    fn option_line(&self, line: &[u8]) -> Option<OptionLine> {
-        let body = line.strip_suffix(b"\n")?;
-        if body.iter().any(|byte| matches!(byte, b'\n' | b'\\')) {
-            return None;
-        }
-        let statement = Statement::read(line, &(0..line.len())).ok()??;
-        let name = statement.option.filter(|_| !statement.is_item)?;
-        Some(OptionLine { name, value: statement.value })
-    }
+    Ok(Parsed::new(loader.builder.finish(), errors))
 }
+
+/// Both forms differ in how they read.
+macro_rules! line_format {
+    ($format:ident, $name:literal, $typed:literal) => {
+        impl Format for $format {
+            fn name(&self) -> &'static str {
+                $name
+            }
+
+            fn read(&self, name: &[u8], text: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
+                read(name, &text, options, $typed)
+            }
+
+            fn print(&self, package: &Package, names: bool) -> Vec<u8> {
+                let mut out = Vec::new();
+                package.sections().for_each(|section| print_section(&section, names, &mut out));
+                out
+            }
+
+            fn rewrite(
+                &self,
+                original: &Package,
+                edited: &Package,
+                options: &ParseOptions<'_>,
+            ) -> Result<Package> {
+                if original == edited {
+                    return Ok(original.clone());
+                }
+                let rewriting = Rewriting::of(original, edited);
+                for text in [rewriting.in_place(), rewriting.regrouped()] {
+                    if let Ok(read) = self.read(edited.name(), Arc::new(text), options)
+                        && read.package == *edited
+                    {
+                        return Ok(read.package);
+                    }
+                }
+                Err(unwritable(edited))
+            }
+
+            fn names(&self, part: Part, name: &[u8]) -> bool {
+                match part {
+                    Part::Type => name::is_type(name),
+                    Part::Section | Part::Option => name::is_name(name),
+                }
+            }
+
+            fn tidy(&self, text: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
+                self.read(b"tidy", Arc::clone(text), &ParseOptions::new())?;
+                let mut out = Vec::with_capacity(text.len());
+                for line in text.split_inclusive(|byte| *byte == b'\n') {
+                    let line = line.strip_suffix(b"\n").unwrap_or(line);
+                    let start = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+                    out.extend_from_slice(&line[start..]);
+                    out.push(b'\n');
+                }
+                Ok(out)
+            }
+
+            fn option_line(&self, line: &[u8]) -> Option<OptionLine> {
+                let body = line.strip_suffix(b"\n")?;
+                if body.iter().any(|byte| matches!(byte, b'\n' | b'\\')) {
+                    return None;
+                }
+                let statement = Statement::read(line, &(0..line.len()), $typed).ok()??;
+                let name =
+                    statement.option.filter(|_| !statement.is_item && statement.value_type.is_none())?;
+                Some(OptionLine { name, value: statement.value })
+            }
+        }
+    };
+}
+
+line_format!(Lines, "lines", false);
+line_format!(TypedLines, "typed lines", true);
 
 /// A line of the text that a package was read from.
 struct Line {
@@ -340,7 +402,7 @@ fn places(original: &Package) -> Vec<(Range<usize>, Place)> {
     let sections: Vec<Section<'_>> = original.sections().collect();
     let (mut made, mut last_anonymous) = (0, None);
     let mut place = |line: &Range<usize>| {
-        let statement = Statement::read(text, line).ok()??;
+        let statement = Statement::read(text, line, original.format().has_types()).ok()??;
         let name = statement.section.map(|range| &text[range]);
         let Some(option) = statement.option else {
             let is_twice = name.is_some_and(|name| {
@@ -443,8 +505,8 @@ fn indent(line: &[u8]) -> Vec<u8> {
 
 /// Returns how many items of an option keep their lines. A string has one item.
 fn kept_items(old: &OptionView<'_>, new: &OptionView<'_>) -> usize {
-    let is_list = |option: &OptionView<'_>| matches!(option.value(), Value::List(_));
-    if old.name() != new.name() || is_list(old) != is_list(new) {
+    let is_empty = |option: &OptionView<'_>| option.value().items().next().is_none();
+    if old.name() != new.name() || old.value_type() != new.value_type() || is_empty(old) || is_empty(new) {
         return 0;
     }
     old.value().items().zip(new.value().items()).take_while(|(a, b)| a == b).count()
@@ -474,8 +536,10 @@ fn edit_section(
         let is_here = |index: &&usize| places[**index].1 == Place::Option(ordinal, origin);
         let here: Vec<usize> = of_section.iter().filter(is_here).copied().collect();
         let is = new.options().find(|option| option.origin() == Some(origin));
-        let is_same =
-            |is: &OptionView<'_>| is_same_key && was.name() == is.name() && was.value() == is.value();
+        let is_same = |is: &OptionView<'_>| {
+            let is_same_type = was.value_type() == is.value_type();
+            is_same_key && is_same_type && was.name() == is.name() && was.value() == is.value()
+        };
         if is.as_ref().is_some_and(is_same) {
             continue;
         }
