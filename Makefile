@@ -72,9 +72,11 @@ lib: ## build the C library: target/lib/libcms.so and libcms.a
 	@echo "built target/lib/libcms.so: $$(stat -c %s target/lib/libcms.so.0) bytes"
 
 .PHONY: lib-small
-# No panic is caught in it and none unwinds, so there are no tables for that; see `cms_has_feature` for what is left out.
-SMALL_LIB = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no \
-  -Clink-arg=-Wl,--icf=all -Cllvm-args=-enable-machine-outliner=always $(REMAP) --cfg cms_speed"
+# For routers. No panic is caught and none unwinds, so there are no tables for that; equal instructions become functions.
+SMALL_FLAGS = -Cpanic=immediate-abort -Cforce-unwind-tables=no -Cllvm-args=-enable-machine-outliner=always
+# See `cms_has_feature` for what is left out.
+SMALL_LIB = RUSTC_BOOTSTRAP=1 \
+  RUSTFLAGS="-Zunstable-options $(SMALL_FLAGS) -Clink-arg=-Wl,--icf=all $(REMAP) --cfg cms_speed"
 lib-small: ## build the C library for routers: target/lib-small/libcms.so, of the same name and functions
 	@if rustup component add rust-src 2>/dev/null; then \
 	  CFLAGS="$(SHIP_CFLAGS) -fno-asynchronous-unwind-tables" $(SMALL_LIB) \
@@ -236,9 +238,9 @@ sizes: build target/bin/cms-small lib-small ## print the sizes of the shipped bi
 target/bin/cms-small:
 	@if rustup component add rust-src 2>/dev/null; then \
 	  echo "small build: with a standard library built for size"; \
-	  CFLAGS="$(SHIP_CFLAGS)" RUSTC_BOOTSTRAP=1 \
-	  RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Crelocation-model=static $(REMAP)" \
-	  $(CARGO) build $(SMALL) -Z build-std=std,panic_abort -Z build-std-features=; \
+	  CFLAGS="$(SHIP_CFLAGS) -fno-asynchronous-unwind-tables" RUSTC_BOOTSTRAP=1 \
+	  RUSTFLAGS="-Zunstable-options $(SMALL_FLAGS) $(TARGET_FLAGS)" \
+	  $(CARGO) build $(SMALL) -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size; \
 	else echo "small build: rust-src is not to be had, so with the standard library as it comes"; \
 	  CFLAGS="$(SHIP_CFLAGS)" RUSTFLAGS="$(TARGET_FLAGS)" $(CARGO) build $(SMALL); fi
 	@mkdir -p target/bin && cp target/small/$(TARGET)/ship/cms target/bin/cms-small
