@@ -66,7 +66,8 @@ fill() { sed -e "s|@PREFIX@|$final|" -e "s|@VERSION@|$version|" -e "s|@MAJOR@|$m
 fill cms.pc.in "$lib/pkgconfig/cms.pc"
 fill cms-config.cmake.in "$lib/cmake/cms/cms-config.cmake"
 fill cms-config-version.cmake.in "$lib/cmake/cms/cms-config-version.cmake"
-mkdir -p "$units" "$PREFIX/share/cms"
+mkdir -p "$units" "$PREFIX/share/cms/schema"
+install -m 644 "$here"/src/schema/openwrt/* "$PREFIX/share/cms/schema/"
 for unit in cms-recover.service cms-confirm.service cms-reload.service; do
     sed "s|@PREFIX@|$final|g" "$here/docs/boot/$unit.in" > "$units/$unit"
 done

@@ -101,6 +101,8 @@ fn install_puts_each_file_where_it_belongs_for_all_to_read_and_uninstall_removes
     assert!(pages.iter().any(|page| page == "share/man/man1/cms-commit.1"));
     // And one for each function of the library, from which most lead to that of a group.
     take(&mut installed, "share/man/man3/cms_", 150);
+    let schemas = take(&mut installed, "share/cms/schema/", 4).join(" ").replace("share/cms/schema/", "");
+    assert_eq!(schemas, "dhcp firewall network system wireless");
     for (page, text) in [("cms_get_int", ".so man3/cms_get.3\n"), ("cms_get", ".TH cms_get 3 ")] {
         let path = target.root().join("share/man/man3").join(format!("{page}.3"));
         assert!(std::fs::read_to_string(path).expect("a page").contains(text), "{page}");

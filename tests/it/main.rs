@@ -44,6 +44,7 @@ mod roles;
 mod scale;
 mod scenarios;
 mod session_reuse;
+mod shipped_schemas;
 mod stops;
 mod stress;
 mod suggestions;
