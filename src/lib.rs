@@ -97,7 +97,7 @@ pub mod testing {
 
 pub use error::shown;
 pub use format::uci as text;
-pub use model::{convert as typed, name};
+pub use model::{convert as typed, key_part, name};
 pub use os::{clock, environment, named_file};
 
 pub use audit::{Audit, LogInfo, Repair, Repaired};

@@ -72,6 +72,7 @@ pub(crate) fn value_at(store: &cms_store, text: &[u8], revision: u64) -> Result<
     let missing = || Failure::Missing(text.to_vec());
     let name = std::str::from_utf8(&key.package).map_err(|_| missing())?;
     let package = store.0.engine().history().package_at(name, revision)?.ok_or_else(missing)?;
+    let key = package.settle(key)?;
     let selector = key.section.as_ref().ok_or_else(missing)?;
     let section = package.select(selector)?.ok_or_else(missing)?;
     let Some(option) = &key.option else { return Ok(Content::String(section.section_type().to_vec())) };

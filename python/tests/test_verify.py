@@ -79,7 +79,7 @@ def test_what_it_returns_or_raises_is_the_reason(store: cms.Store) -> None:
         verifier.close()
         store.set(MTU, 1300)
     with pytest.raises(cms.Invalid):
-        store.verify("a.b.c.d", decide)
+        store.verify("a.b..d", decide)
 
 
 def test_a_verifier_cannot_commit_while_it_is_asked(store: cms.Store) -> None:

@@ -13,10 +13,10 @@ use crate::commit::place::Place;
 use crate::commit::warnings::Warnings;
 use crate::error::not_found::Missing;
 use crate::error::{Error, Result, shown};
-use crate::format::{Dialect, Format, ParseError};
+use crate::format::{Dialect, Format, ParseError, Part};
 use crate::log::{self, KeyChange};
 use crate::model::name;
-use crate::model::package::Package;
+use crate::model::package::{Key, Package};
 use crate::os::files::{FileId, Files, Identity, Wait};
 use crate::os::patience::BRIEFLY;
 use crate::settings::options::Options;
@@ -159,6 +159,20 @@ impl PackageFiles {
     /// Reports whether there is no file of a package in the configuration directory.
     pub fn is_new(&self, place: &Place) -> bool {
         place.staged && self.options.dialect == Dialect::Cms && is_gone(&place.path)
+    }
+
+    /// Reports whether a package may have nested sections, a root section and names of any characters: not one of UCI text.
+    pub fn has_free_names(&self, package: &[u8]) -> bool {
+        !package.is_empty() && self.options.format.names(Part::Option, br#""a.b""#)
+    }
+
+    /// Refuses a key that the package cannot have, since it is UCI text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`].
+    pub fn check_key(&self, key: &Key) -> Result<()> {
+        if key.is_plain() || self.has_free_names(&key.package) { Ok(()) } else { key.check_plain() }
     }
 
     /// Lists the packages of the configuration directory: see [`crate::Packages::list`].

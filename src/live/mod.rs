@@ -184,7 +184,7 @@ impl Store {
         }
         let key = value_key(key)?;
         let Some(map) = self.inner.map(&key.package)? else { return Ok(None) };
-        Ok(resolve(&map, &key, None)?.and_then(once))
+        Ok(resolve(&self.engine().core, &map, &key, None)?.and_then(once))
     }
 
     /// Returns the type of the newest committed value of a key. `Ok(None)` means that the key does not exist.
@@ -255,7 +255,8 @@ impl Store {
         }
         let key = value_key(key)?;
         let Some(map) = self.inner.map(&key.package)? else { return Ok(()) };
-        resolve(&map, &key, None)?.into_iter().for_each(|typed| read(typed.value));
+        let found = resolve(&self.engine().core, &map, &key, None)?;
+        found.into_iter().for_each(|typed| read(typed.value));
         Ok(())
     }
 

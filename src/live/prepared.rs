@@ -115,6 +115,6 @@ impl Prepared {
         }
         let key = value_key(&self.key)?;
         let Some(map) = self.store.inner.map(&key.package)? else { return Ok(None) };
-        resolve(self.kept.insert(map), &key, None)
+        resolve(&self.store.engine().core, self.kept.insert(map), &key, None)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::commit::core::Core;
 use crate::error::{Error, Result};
 use crate::live::Store;
 use crate::map::{
@@ -194,7 +195,7 @@ impl Snapshot {
         }
         let key = value_key(key)?;
         let Some(map) = self.map(&key.package)? else { return Ok(None) };
-        resolve(map, &key, Some(inner.seq))
+        resolve(&self.store().engine().core, map, &key, Some(inner.seq))
     }
 
     /// Returns the type of the value of a key. `Ok(None)` means that the key does not exist.
@@ -296,7 +297,8 @@ impl Snapshot {
         }
         let key = value_key(key)?;
         let Some(map) = self.map(&key.package)? else { return Ok(None) };
-        Ok(resolve(map, &key, Some(self.inner.seq))?.map(|typed| typed.value))
+        let found = resolve(&self.store().engine().core, map, &key, Some(inner.seq))?;
+        Ok(found.map(|typed| typed.value))
     }
 
     /// Returns a key with the name of its section in place of a selector; the option need not exist. `Ok(None)` means that
@@ -308,8 +310,10 @@ impl Snapshot {
     pub fn resolve(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let key = value_key(key)?;
         let Some(map) = self.map(&key.package)? else { return Ok(None) };
-        let section = select(map, &key, Some(self.inner.seq))?;
-        Ok(section.map(|section| key.with_section(section.name())))
+        if let Some(section) = select(map, &key, Some(self.inner.seq))? {
+            return Ok(Some(key.with_section(section.name())));
+        }
+        self.store().engine().core.packages.check_key(&key).map(|()| None)
     }
 
     /// Looks up several keys at once; the values of keys that do not exist are `None`. It is faster than single
@@ -413,15 +417,33 @@ pub(crate) fn check_package(name: &[u8]) -> Result<()> {
 }
 
 /// Looks up a parsed key: the value of an option, or the type of a section.
-pub(crate) fn resolve<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<TypedValue<'m>>> {
-    let Some(section) = select(map, key, seq)? else { return Ok(None) };
-    Ok(match &key.option {
-        Some(option) => section.get_typed(option),
-        None => {
+pub(crate) fn resolve<'m>(
+    core: &Core,
+    map: &'m Map,
+    key: &Key,
+    seq: Option<Seq>,
+) -> Result<Option<TypedValue<'m>>> {
+    let section = select(map, key, seq)?;
+    let found = match (section, &key.option) {
+        (Some(section), Some(option)) => section.get_typed(option),
+        (Some(section), None) => {
             let value = MapValue::String(section.section_type());
             Some(TypedValue { value, value_type: ValueType::String })
         }
-    })
+        (None, _) => root_value(map, key, seq),
+    };
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => core.packages.check_key(key).map(|()| None),
+    }
+}
+
+/// Returns the value of a root key that is written as a section: `app.k` for `app..k`.
+fn root_value<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Option<TypedValue<'m>> {
+    match (&key.section, &key.option) {
+        (Some(Selector::Name(name)), None) => MapPackage::of(map, seq).section(b"")?.get_typed(name),
+        _ => None,
+    }
 }
 
 /// Finds the section of a parsed key.

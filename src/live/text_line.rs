@@ -41,8 +41,9 @@ impl TextLine {
     }
 
     fn offset(&self, package: &Package, value: Option<&[u8]>) -> Option<usize> {
-        let section = package.select(self.key.section.as_ref()?).ok()??;
-        let Some(option) = &self.key.option else {
+        let key = package.settle(self.key.clone()).ok()?;
+        let section = package.select(key.section.as_ref()?).ok()??;
+        let Some(option) = &key.option else {
             let is_it = value.is_none_or(|value| section.section_type() == value);
             return if is_it { section.offset() } else { None };
         };

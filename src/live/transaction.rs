@@ -286,6 +286,7 @@ impl Transaction {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             working => working?,
         };
+        let key = working.package().settle(key)?;
         let Some(selector) = &key.section else { return Err(no_section(&key)) };
         let Some(section) = working.package().select(selector)? else { return Ok(None) };
         let found = match &key.option {
@@ -309,6 +310,7 @@ impl Transaction {
             Err(error) if error.code() == Code::NotFound => return Ok(None),
             working => working?,
         };
+        let key = working.package().settle(key)?;
         let Some(selector) = &key.section else { return Err(no_section(&key)) };
         let found = working.package().select(selector)?;
         Ok(found.map(|section| key.with_section(section.name())))
@@ -407,6 +409,7 @@ impl Transaction {
     pub fn rename(&mut self, key: &[u8], name: &[u8]) -> Result<()> {
         let parsed = Key::parse(key)?;
         let working = self.working(&parsed.package)?;
+        let parsed = working.package().settle(parsed)?;
         let taken = match (&parsed.section, &parsed.option) {
             (Some(selector), Some(_)) => {
                 working.package().select(selector)?.is_some_and(|section| section.option(name).is_some())
@@ -549,6 +552,14 @@ impl Transaction {
         let creates =
             makes && matches!(selector, Selector::Name(_)) && value.is_some_and(|kind| !kind.is_empty());
         let working = self.working_or_new(&parsed.package, creates)?;
+        let parsed = match (kind, value) {
+            (DeltaKind::Set | DeltaKind::AddList, Some(value)) => {
+                working.package().settle_to_set(parsed, value)?
+            }
+            _ => working.package().settle(parsed)?,
+        };
+        let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
+        let makes = makes && parsed.option.is_none();
         let section = match (working.package().select(selector)?, parsed.section) {
             (_, Some(Selector::Name(name))) if makes => name,
             (Some(_), Some(Selector::Name(name))) => name,

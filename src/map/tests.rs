@@ -300,6 +300,8 @@ fn roomy(document: &Package, divisor: usize) -> Map {
 }
 
 mod damage;
+#[cfg(not(loom))]
+mod free_names;
 mod histories;
 mod one_pass;
 mod random;

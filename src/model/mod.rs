@@ -7,6 +7,7 @@ pub mod convert;
 pub(crate) mod dialect;
 pub(crate) mod digest;
 pub mod format_kind;
+pub mod key_part;
 pub mod name;
 pub(crate) mod package;
 pub mod value_type;

@@ -60,8 +60,12 @@ impl<'e> History<'e> {
     /// As for [`History::each_transaction`]; [`Error::NotFound`] if the key selects a section by its type and position, and
     /// there is no such section.
     pub fn changes(&self, key: Option<&Key>, most: usize) -> Result<Vec<Record>> {
-        let section = key.map(|key| self.section_name(key)).transpose()?.flatten();
-        let found = self.core.logs.past()?.changes(key, section.as_deref(), most);
+        let key = key.map(|key| self.settle(key)).transpose()?;
+        let section = match key.as_ref().and_then(|key| key.section.as_ref()) {
+            Some(Selector::Name(name)) => Some(name.clone()),
+            _ => None,
+        };
+        let found = self.core.logs.past()?.changes(key.as_ref(), section.as_deref(), most);
         self.core.warn_of_damage();
         found
     }
@@ -86,17 +90,24 @@ impl<'e> History<'e> {
         SectionNames::of(*self)
     }
 
-    /// Returns the name of the section that a key selects; `None` if it selects a whole package.
-    fn section_name(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+    /// Returns a key as its package has it, with the name of the section in place of a selector.
+    fn settle(&self, key: &Key) -> Result<Key> {
+        let packages = &self.core.packages;
+        packages.check_key(key)?;
+        let load = || -> Result<Package> {
+            let place = packages.find(&key.package)?;
+            Ok(loader::load_committed(self.core, place)?.package)
+        };
         match &key.section {
-            None => Ok(None),
-            Some(Selector::Name(name)) => Ok(Some(name.clone())),
+            None => Ok(key.clone()),
+            Some(Selector::Name(_)) if !packages.has_free_names(&key.package) => Ok(key.clone()),
+            // A key that the package does not have any more is looked for as it is written.
+            Some(Selector::Name(_)) => load().map_or_else(|_| Ok(key.clone()), |p| p.settle(key.clone())),
             Some(selector) => {
-                let place = self.core.packages.find(&key.package)?;
-                let package = loader::load_committed(self.core, place)?.package;
+                let package = load()?;
                 let section = package.select(selector)?;
-                let missing = || Error::NotFound { key: key.text() };
-                section.map(|section| Some(section.name().to_vec())).ok_or_else(missing)
+                let section = section.ok_or_else(|| Error::NotFound { key: key.text() })?;
+                Ok(Key { section: Some(Selector::Name(section.name().to_vec())), ..key.clone() })
             }
         }
     }

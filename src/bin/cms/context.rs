@@ -364,9 +364,10 @@ pub enum Found<'p> {
 /// Finds the package, section or option that a key names.
 pub fn find<'p>(package: &'p Package, key: &Key) -> Result<Found<'p>, Error> {
     let missing = || Error::NotFound { key: key.text() };
-    let Some(selector) = &key.section else { return Ok(Found::Package(package)) };
+    let settled = package.settle(key.clone())?;
+    let Some(selector) = &settled.section else { return Ok(Found::Package(package)) };
     let section = package.select(selector)?.ok_or_else(missing)?;
-    match &key.option {
+    match &settled.option {
         None => Ok(Found::Section(section)),
         Some(option) => Ok(Found::Option(section, section.option(option).ok_or_else(missing)?)),
     }

@@ -230,6 +230,13 @@ impl Edits {
 
 impl Edited {
     fn apply(&mut self, kind: DeltaKind, key: &Key, value: Option<&[u8]>) -> Result<bool, Failure> {
+        let package = &self.loaded.package;
+        let key = &match (kind, value) {
+            (DeltaKind::Set | DeltaKind::AddList, Some(value)) => {
+                package.settle_to_set(key.clone(), value)?
+            }
+            _ => package.settle(key.clone())?,
+        };
         let selector = key.section.as_ref();
         let selector =
             selector.ok_or_else(|| Failure::Usage(format!("'{}' names no section", key.text())))?;

@@ -312,6 +312,52 @@ mod tests {
     }
 
     #[test]
+    fn an_option_makes_its_section_where_names_are_free_and_keys_find_both() {
+        let mut package = typed();
+        let key = |package: &Package, text: &str| {
+            let key = crate::model::package::Key::parse(text.as_bytes()).expect(text);
+            let key = package.settle(key).expect(text);
+            let section = package.select(key.section.as_ref()?).expect("one").map(|s| s.name().to_vec())?;
+            let value = key.option.map(|option| {
+                package.get(&section, &option).map(|v| v.items().next().unwrap_or_default().to_vec())
+            });
+            let shown = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+            Some((shown(section), value.map(|value| value.map(shown))))
+        };
+        for (section, option, value) in [
+            ("a.b", "port", "1"),
+            ("", "debug", "on"),
+            ("", "\"server.host\"", "h"),
+            ("a.\"b.c\"", "\"\"", "2"),
+        ] {
+            let delta = Delta::new(
+                DeltaKind::Set,
+                section.as_bytes(),
+                Some(option.as_bytes()),
+                Some(value.as_bytes()),
+            );
+            package.apply(&delta, Dialect::Cms).expect("set");
+        }
+        let some = |section: &str, value: &str| Some((section.to_owned(), Some(Some(value.to_owned()))));
+        assert_eq!(key(&package, "app.a.b.port"), some("a.b", "1"));
+        assert_eq!(key(&package, "app.a.b"), Some(("a.b".to_owned(), None)));
+        assert_eq!(key(&package, "app.debug"), some("", "on"));
+        assert_eq!(key(&package, "app..debug"), some("", "on"));
+        assert_eq!(key(&package, "app.\"server.host\""), some("", "h"));
+        assert_eq!(key(&package, "app.a.\"b.c\".\"\""), some("a.\"b.c\"", "2"));
+        assert_eq!(key(&package, "app.s.port"), some("s", "8080"));
+        assert_eq!(key(&package, "app.nothing"), None);
+        assert_eq!(package.sections().next().map(|section| section.name().to_vec()), Some(Vec::new()));
+        let wrong = Delta::new(DeltaKind::Set, b"made", Some(b"n"), Some(b"x")).of_type(ValueType::Int);
+        assert!(package.apply(&wrong, Dialect::Cms).is_err());
+        assert!(package.section(b"made").is_none(), "a refused value makes no section");
+        for (section, option) in [("a..b", "x"), ("a b", "x"), ("a", "x.y"), ("a", "")] {
+            let delta = Delta::new(DeltaKind::Set, section.as_bytes(), Some(option.as_bytes()), Some(b"1"));
+            assert!(package.apply(&delta, Dialect::Cms).is_err(), "{section} {option}");
+        }
+    }
+
+    #[test]
     fn packages_differ_by_types_and_by_empty_lists_where_the_format_has_them() {
         let (package, mut other) = (typed(), typed());
         assert_eq!(shown(&package, "ids"), ("1 2".to_owned(), "int-list"));

@@ -7,6 +7,7 @@ use crate::error::memory;
 use crate::error::{Error, Result};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::dialect::Dialect;
+use crate::model::key_part;
 use crate::model::name::{self, leading_integer, leading_unsigned, whole_integer, wrap};
 use crate::model::value_type::ValueType;
 
@@ -89,10 +90,8 @@ impl Package {
         let Some(option) = delta.option.as_deref() else {
             return self.set_section(delta, value, dialect);
         };
-        if !name::is_name(option) {
-            return Err(Error::invalid(option, "an option name holds letters, digits and '_' only"));
-        }
-        let section = self.existing_section(delta)?;
+        self.check_option(option)?;
+        let section = self.section_to_write(delta)?;
         let deletes = value.is_empty() && !self.format.has_empty_strings();
         let found = self.find_option(section, option);
         let Some(id) = found else {
@@ -166,18 +165,14 @@ impl Package {
             self.delete_section(id);
             return Ok(Made::Other(Delta::new(DeltaKind::Delete, &delta.section, None, None)));
         }
-        if !name::is_type(kind) {
+        let is_path = self.format.has_free_names() && key_part::is_path(kind);
+        if !name::is_type(kind) && !is_path {
             return Err(Error::invalid(kind, "a section type holds printable ASCII characters, no blanks"));
         }
         let (id, changed) = match found {
             Some(id) => (id, self.retype(id, kind, dialect)?),
-            None if !name::is_name(&delta.section) => {
-                return Err(Error::invalid(
-                    &delta.section,
-                    "a section name holds letters, digits and '_' only",
-                ));
-            }
             None => {
+                self.check_section(&delta.section)?;
                 let (kind, name) = (self.intern(kind, None)?, self.intern(&delta.section, None)?);
                 (self.push_section(kind, Some(name))?, true)
             }
@@ -243,7 +238,12 @@ impl Package {
     fn apply_rename(&mut self, delta: &Delta, dialect: Dialect) -> Result<Made> {
         let strict = dialect == Dialect::Cms;
         let new = required(delta)?;
-        if strict && !name::is_name(new) {
+        let is_allowed = match (self.format.has_free_names(), &delta.option) {
+            (false, _) => name::is_name(new),
+            (true, Some(_)) => key_part::is_part(new),
+            (true, None) => !new.is_empty() && key_part::is_path(new),
+        };
+        if strict && !is_allowed {
             return Err(Error::invalid(new, "a name holds letters, digits and '_' only"));
         }
         let section = self.existing_section(delta)?;
@@ -282,8 +282,8 @@ impl Package {
 
     fn apply_add_list(&mut self, delta: &Delta) -> Result<Made> {
         let value = required(delta)?;
-        let option = required_option(delta)?;
-        let section = self.existing_section(delta)?;
+        let option = self.required_option(delta)?;
+        let section = self.section_to_write(delta)?;
         let found = self.find_option(section, option);
         let old = found.map(|id| self.data(section).options[id.0 as usize].value_type.of_items());
         let wanted = delta.value_type.map(ValueType::of_items).or(old).unwrap_or_default();
@@ -344,7 +344,7 @@ impl Package {
 
     fn apply_del_list(&mut self, delta: &Delta) -> Result<Made> {
         let value = required(delta)?;
-        let option = required_option(delta)?;
+        let option = self.required_option(delta)?;
         let section = self.existing_section(delta)?;
         let Some(id) = self.find_option(section, option) else { return Ok(Made::Nothing) };
         if let Value::String(_) = self.value_of(section, id) {
@@ -376,6 +376,48 @@ impl Package {
                 crate::error::shown::name(&delta.section)
             ),
         })
+    }
+
+    /// Returns the section of an option that is set. Where names are free, a section has no type that has to be named, so
+    /// it is made by its first option; the root section comes before all others.
+    fn section_to_write(&mut self, delta: &Delta) -> Result<SectionId> {
+        let name = &delta.section;
+        if self.find_section(name).is_some() || !self.format.has_free_names() || !key_part::is_path(name) {
+            return self.existing_section(delta);
+        }
+        // A value that is refused makes no section.
+        let value_type = delta.value_type.unwrap_or_default();
+        let value_type = if delta.kind == DeltaKind::AddList { value_type.of_items() } else { value_type };
+        self.typed_value(delta, required(delta)?, value_type)?;
+        let name = self.intern(name, None)?;
+        let id = self.push_section(name, Some(name))?;
+        if delta.section.is_empty() {
+            self.move_section(id, 0);
+        }
+        Ok(id)
+    }
+
+    fn check_section(&self, section: &[u8]) -> Result<()> {
+        match self.format.has_free_names() {
+            false if name::is_name(section) => Ok(()),
+            false => Err(Error::invalid(section, "a section name holds letters, digits and '_' only")),
+            true if key_part::is_path(section) && !section.is_empty() => Ok(()),
+            true => Err(Error::invalid(section, "a section is made by setting an option in it")),
+        }
+    }
+
+    fn check_option(&self, option: &[u8]) -> Result<()> {
+        match name::is_name(option) || self.format.has_free_names() && key_part::is_part(option) {
+            true => Ok(()),
+            false => Err(Error::invalid(option, "an option name holds letters, digits and '_' only")),
+        }
+    }
+
+    fn required_option<'d>(&self, delta: &'d Delta) -> Result<&'d [u8]> {
+        let option = delta.option.as_deref().ok_or_else(|| {
+            Error::invalid(&delta.section, "the key must name an option: only options hold lists")
+        })?;
+        self.check_option(option).map(|()| option)
     }
 
     fn existing_option(&self, section: SectionId, delta: &Delta, name: &[u8]) -> Result<OptionId> {
@@ -420,16 +462,4 @@ fn check_lengths(delta: &Delta) -> Result<()> {
 
 fn required(delta: &Delta) -> Result<&[u8]> {
     delta.value.as_deref().ok_or_else(|| Error::invalid(&delta.section, "a value is missing"))
-}
-
-fn required_option(delta: &Delta) -> Result<&[u8]> {
-    let option = delta.option.as_deref();
-    let option = option.ok_or_else(|| {
-        Error::invalid(&delta.section, "the key must name an option: only options hold lists")
-    })?;
-    if name::is_name(option) {
-        Ok(option)
-    } else {
-        Err(Error::invalid(option, "an option name holds letters, digits and '_' only"))
-    }
 }

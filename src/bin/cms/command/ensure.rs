@@ -142,32 +142,33 @@ fn wishes(flags: &Flags, arguments: &[Vec<u8>]) -> Result<Vec<(Key, Wish)>, Fail
     Ok(wishes)
 }
 
-/// Reads `KEY=VALUE`, `KEY+=ITEM` or `KEY-=ITEM`.
+/// Reads `KEY=VALUE`, `KEY+=ITEM` or `KEY-=ITEM`. The sign is no part of the key: a name that ends with one is in quotes.
 fn wish(argument: &[u8]) -> Result<(Key, Wish), Failure> {
-    let error = match Key::parse_assignment(argument) {
-        Ok((key, Some(b""))) if key.option.is_none() => {
+    let signs =
+        (0..argument.len().saturating_sub(1)).filter(|at| matches!(&argument[*at..*at + 2], b"+=" | b"-="));
+    let item = |at: usize| {
+        let key = Key::parse(&argument[..at]).ok().filter(|key| key.section.is_some())?;
+        let item = argument[at + 2..].to_vec();
+        Some((key, if argument[at] == b'+' { Wish::Has(item) } else { Wish::HasNot(item) }))
+    };
+    if let Some(wish) = signs.into_iter().find_map(item) {
+        return Ok(wish);
+    }
+    match Key::parse_assignment(argument)? {
+        (key, Some(b"")) if key.option.is_none() => {
             let why = format!(
                 "'{}': a type is missing; '--absent {}' deletes the section",
                 show(argument),
                 key.text()
             );
-            return Err(Failure::Usage(why));
+            Err(Failure::Usage(why))
         }
-        Ok((key, Some(value))) => return Ok((key, Wish::Is(value.to_vec()))),
-        Ok((_, None)) => {
+        (key, Some(value)) => Ok((key, Wish::Is(value.to_vec()))),
+        (_, None) => {
             let why = format!("'{}': '=VALUE', '+=ITEM' or '-=ITEM' is missing", show(argument));
-            return Err(Failure::Usage(why));
+            Err(Failure::Usage(why))
         }
-        Err(error) => error,
-    };
-    let signs =
-        (0..argument.len().saturating_sub(1)).filter(|at| matches!(&argument[*at..*at + 2], b"+=" | b"-="));
-    let item = |at: usize| {
-        let key = Key::parse(&argument[..at]).ok().filter(|key| key.option.is_some())?;
-        let item = argument[at + 2..].to_vec();
-        Some((key, if argument[at] == b'+' { Wish::Has(item) } else { Wish::HasNot(item) }))
-    };
-    signs.into_iter().find_map(item).ok_or_else(|| error.into())
+    }
 }
 
 /// Makes it so. Returns whether something had to change.
@@ -240,6 +241,7 @@ fn is_pending(context: &Context, loaded: &Loaded, key: &Key) -> Result<bool, Fai
         return Ok(false);
     }
     let committed = context.store.packages().load_committed_or_new(loaded.place.clone())?.package;
+    let key = loaded.package.settle(key.clone())?;
     let Some(selector) = &key.section else { return Ok(false) };
     let wanted = loaded.package.select(selector)?.map(|section| section.name());
     let there = |package: &Package| -> Option<Vec<Vec<u8>>> {

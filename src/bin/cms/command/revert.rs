@@ -34,10 +34,15 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     };
     let mut rows = Vec::new();
     for argument in keys {
-        let key = Key::parse(&argument)?;
+        let mut key = Key::parse(&argument)?;
         let place = place_of_staged(context, &key.package)?;
         if call.arguments.is_empty() && is_of_another(context, &place, "stays staged")? {
             continue;
+        }
+        // A text with errors does not keep its changes from being dropped.
+        match context.load(&key.package) {
+            Ok(loaded) => key = loaded.package.settle(key)?,
+            Err(_) => key.check_plain()?,
         }
         let section = match &key.section {
             None => None,
