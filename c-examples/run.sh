@@ -41,12 +41,21 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in features read watch transaction history iterate typed_struct daemon smoke nulls faults values changes; do build $source $source.c; done
+for source in schema features read watch transaction history iterate typed_struct daemon smoke nulls faults values changes; do build $source $source.c; done
 for source in smoke nulls values changes; do build ${source}_cc $source.cc; done
 build subscribe subscribe.c -pthread
 build verify verify.c
 build forked forked.c -pthread
 build stress stress.c -std=c11 -Wno-c++-compat -pthread
+
+fresh
+mkdir -p "$work/schemas"
+export CMS_SCHEMA_DIR="$work/schemas"
+printf '%s\n' "config field" "	option section 'interface'" "	option name 'mtu'" "	option type 'range(68,9200)'" \
+    > "$work/schemas/network"
+expect schema "network.lan.mtu: '9201' is not allowed, expected is a whole number from 68 to 9200 (rule type, line 4)
+committed" "$("$work/schema" network.lan.mtu 9201; "$work/schema" network.lan.mtu 1400)"
+rm -r "$work/schemas"
 
 fresh
 expect read "address 10.0.0.1

@@ -39,6 +39,7 @@
  *           CMS_ERR_IO, CMS_ERR_PERMISSION, CMS_ERR_PARSE, CMS_ERR_CONFLICT, CMS_ERR_MEMORY and, with a limit,
  *           CMS_ERR_FULL.
  *           Functions that commit may answer CMS_ERR_REFUSED: see cms_verifier_open.
+ *           Functions that commit may answer CMS_ERR_SCHEMA as well: see cms_last_violation.
  *           cms_last_error gives the details, for each thread. Any call may change errno, which means nothing.
  * Pointers  NULL for a required pointer is CMS_ERR_INVALID. Strings passed in end with a NUL byte and are copied.
  *           Memory handed out belongs to the library; each function says how long it is valid.
@@ -213,6 +214,9 @@ typedef enum {
     // The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and
     // its line.
     CMS_ERR_RANGE = 21,
+    // The transaction breaks the schema of a package, and nothing was changed; cms_last_error has the first violation,
+    // and cms_last_violation has all of them.
+    CMS_ERR_SCHEMA = 22,
 } cms_status;
 
 /* ---- Handles: each function names the one that it works on ---- */
@@ -308,6 +312,30 @@ typedef struct {
     // the value that is not allowed, if a value is not; else "", as for a list.
     const char *value;
 } cms_error;
+
+// A value or a section that breaks the schema of its package. The strings end with a NUL byte, are never NULL, and
+// are valid until the next call of the thread that fails. They need not be freed.
+typedef struct {
+    // sizeof(cms_violation), which the caller sets.
+    size_t size;
+    // The key: of an option, a section or a package.
+    const char *key;
+    // The file of the package.
+    const char *file;
+    // The line in that file, as the transaction would have made it, counted from 1; 0 if the key has none.
+    uint32_t line;
+    // The rule: "type", "size", "validation", "reference", "list", "required", "depends", "unknown", "named",
+    // "count", "unique" or "read-only".
+    const char *rule;
+    // The value, or "" if there is none or it is secret.
+    const char *value;
+    // What is wrong, for people: English, one line.
+    const char *message;
+    // What is expected instead, in English.
+    const char *expected;
+    // What a person may do about it, or "".
+    const char *hint;
+} cms_violation;
 
 // Called with each message of a store, with its level and with the `message_data` of its options. `message` is one
 // line of UTF-8, valid until the callback returns. So far there are only warnings, CMS_MESSAGE_WARNING, about problems
@@ -549,6 +577,14 @@ cms_status cms_last_error(cms_error *error);
 // with the NUL byte. Returns the length of the whole message in bytes, without the NUL byte; 0 if no call has failed.
 size_t cms_last_message(char *buffer,
                         size_t size);
+
+/* ---- Violations of schemas ---- */
+
+// Gets a violation of the schema for which the last call of this thread has failed with CMS_ERR_SCHEMA; `index` counts
+// from 0. CMS_ERR_END: there are no more, or the last failure is another. The transaction makes all of them; violations
+// that were there before it are warnings (on_message of cms_options).
+cms_status cms_last_violation(size_t index,
+                              cms_violation *violation);
 
 /* ---- Opening and closing a store ---- */
 

@@ -22,6 +22,8 @@ use crate::os::dirs::Dirs;
 use crate::restore::archive::Archives;
 use crate::restore::automatic::segment_begun;
 use crate::restore::history::History;
+#[cfg(feature = "schema")]
+use crate::schemas::Schemas;
 use crate::settings::options::Options;
 use crate::settings::resolved::Settings;
 use crate::verify::{self, Preview, Verifiers};
@@ -121,6 +123,13 @@ impl Engine {
     #[must_use]
     pub fn confirmations(&self) -> Confirmations<'_> {
         Confirmations::of(&self.core)
+    }
+
+    /// Finds schemas, and checks packages with them.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn schemas(&self) -> Schemas<'_> {
+        Schemas::of(&self.core)
     }
 
     /// Lists, checks and rebuilds the shared maps.

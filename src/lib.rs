@@ -73,7 +73,10 @@ mod model;
 mod os;
 mod presence;
 mod restore;
-mod schema;
+#[cfg(feature = "schema")]
+pub mod schema;
+#[cfg(feature = "schema")]
+mod schemas;
 mod settings;
 mod staging;
 mod verify;
@@ -117,7 +120,7 @@ pub use confirm::rollback::{Notice, PackageRollback, Waiting};
 pub use confirm::{Confirmations, Pending};
 pub use engine::Engine;
 pub use error::not_found::Missing;
-pub use error::{Code, Damage, Error, Location, Result};
+pub use error::{Code, Damage, Error, Location, Result, Rule, Violation};
 pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};
 pub use live::prepared::Prepared;
@@ -138,7 +141,10 @@ pub use restore::archive::Archives;
 pub use restore::history::History;
 pub use restore::revision::{State, name_of_label};
 pub use restore::sections::SectionNames;
+#[cfg(feature = "schema")]
 pub use schema::datatype;
+#[cfg(feature = "schema")]
+pub use schemas::Schemas;
 pub use settings::durability::Durability;
 pub use settings::options::{Guards, Options};
 pub use settings::resolved::{Setting, SettingOrigin, Settings, check_environment};

@@ -14,7 +14,7 @@ use syn::visit::{self, Visit};
 const COMMON: &[&str] = &[
     "as_bytes", "collect", "compare", "empty", "entry", "extend", "is_file", "join", "lines", "lock",
     "metadata", "mode", "owner", "push", "read", "rename", "show", "scan", "skip", "swap", "symlink",
-    "truncate", "update", "values", "write", "before", "invalid", "io", "code", "kind",
+    "truncate", "update", "values", "write", "before", "invalid", "io", "code", "kind", "floor",
 ];
 
 fn root() -> PathBuf {

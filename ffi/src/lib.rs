@@ -60,4 +60,5 @@ mod txn_typed;
 mod typed;
 mod undo;
 mod verify;
+mod violation;
 mod watch;

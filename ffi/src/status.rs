@@ -11,6 +11,7 @@ use cms_core::{Code, Error, TextLine};
 
 use crate::handle::put;
 use crate::sized::{self, sized};
+use crate::violation::ViolationTexts;
 
 /// The outcome of a call. A number is never used again with another meaning.
 #[repr(C)]
@@ -69,13 +70,16 @@ pub enum cms_status {
     /// The value is a number, but not within the limits that were given; cms_last_error gives the value, its file and
     /// its line.
     CMS_ERR_RANGE = 21,
+    /// The transaction breaks the schema of a package, and nothing was changed; cms_last_error has the first violation,
+    /// and cms_last_violation has all of them.
+    CMS_ERR_SCHEMA = 22,
 }
 
 use cms_status::{
     CMS_ERR_AMBIGUOUS, CMS_ERR_CONFLICT, CMS_ERR_DAMAGED, CMS_ERR_END, CMS_ERR_EXISTS, CMS_ERR_FULL,
     CMS_ERR_INTERNAL, CMS_ERR_INVALID, CMS_ERR_IO, CMS_ERR_LOCKED, CMS_ERR_MEMORY, CMS_ERR_NO_SPACE,
     CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_PARSE, CMS_ERR_PERMISSION, CMS_ERR_RANGE,
-    CMS_ERR_REFUSED, CMS_ERR_STALE, CMS_ERR_TYPE, CMS_ERR_UNSUPPORTED, CMS_OK,
+    CMS_ERR_REFUSED, CMS_ERR_SCHEMA, CMS_ERR_STALE, CMS_ERR_TYPE, CMS_ERR_UNSUPPORTED, CMS_OK,
 };
 
 sized! {
@@ -201,6 +205,7 @@ struct Last {
     reason: Vec<u8>,
     pid: u32,
     value: Vec<u8>,
+    violations: Vec<ViolationTexts>,
 }
 
 const NONE: Last = Last {
@@ -215,6 +220,7 @@ const NONE: Last = Last {
     reason: Vec::new(),
     pid: 0,
     value: Vec::new(),
+    violations: Vec::new(),
 };
 
 /// The last failure of a thread. It is put into words only for `cms_last_error`: most programs that look for a key that
@@ -331,6 +337,10 @@ impl Failure {
                     Error::Refused { program, pid, reason } => (program.as_str(), reason.as_str(), *pid),
                     _ => ("", "", 0),
                 };
+                let violations = match &**error {
+                    Error::Schema { violations } => violations.iter().map(ViolationTexts::of).collect(),
+                    _ => Vec::new(),
+                };
                 Last {
                     file: place.file.map_or_else(Vec::new, |file| file.into_os_string().into_vec()),
                     key: place.key.unwrap_or_default().into_bytes(),
@@ -340,6 +350,7 @@ impl Failure {
                     program: program.into(),
                     reason: reason.into(),
                     pid,
+                    violations,
                     ..plain(error.to_string())
                 }
             }
@@ -398,6 +409,7 @@ fn of_code(code: Code) -> cms_status {
         Code::NotDurable => CMS_ERR_NOT_DURABLE,
         Code::Refused => CMS_ERR_REFUSED,
         Code::Memory => CMS_ERR_MEMORY,
+        Code::Schema => CMS_ERR_SCHEMA,
         // A kind without a status; the test below shows that there is none.
         _ => CMS_ERR_INTERNAL,
     }
@@ -440,7 +452,7 @@ pub fn guard_void(body: impl FnOnce()) {
 /// the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
-    const NAMES: [&std::ffi::CStr; 22] = [
+    const NAMES: [&std::ffi::CStr; 23] = [
         c"CMS_OK",
         c"CMS_ERR_NOT_FOUND",
         c"CMS_ERR_INVALID",
@@ -463,6 +475,7 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
         c"CMS_ERR_MEMORY",
         c"CMS_ERR_UNSUPPORTED",
         c"CMS_ERR_RANGE",
+        c"CMS_ERR_SCHEMA",
     ];
     let index = usize::try_from(status).unwrap_or(usize::MAX);
     NAMES.get(index).map_or(c"CMS_ERR_UNKNOWN".as_ptr(), |name| name.as_ptr())
@@ -472,7 +485,7 @@ pub extern "C" fn cms_status_name(status: i32) -> *const c_char {
 /// CMS_ERR_NOT_FOUND. The string is part of the library. What happened in a call is in cms_last_error.
 #[unsafe(no_mangle)]
 pub extern "C" fn cms_status_message(status: i32) -> *const c_char {
-    const MESSAGES: [&std::ffi::CStr; 22] = [
+    const MESSAGES: [&std::ffi::CStr; 23] = [
         c"All is well.",
         c"There is no such package, section or option.",
         c"An argument is not allowed.",
@@ -495,6 +508,7 @@ pub extern "C" fn cms_status_message(status: i32) -> *const c_char {
         c"There is not enough memory.",
         c"This build of the library leaves the function out.",
         c"The number is not within the limits.",
+        c"The transaction breaks the schema of a package.",
     ];
     let index = usize::try_from(status).unwrap_or(usize::MAX);
     MESSAGES.get(index).map_or(c"The status is not known to this version.".as_ptr(), |text| text.as_ptr())
@@ -541,6 +555,12 @@ pub unsafe extern "C" fn cms_last_error(error: *mut cms_error) -> cms_status {
     found.unwrap_or(CMS_ERR_INTERNAL)
 }
 
+/// Calls a function with a violation of the last call of this thread that failed, if there is one at this position.
+pub fn see_violation<R>(index: usize, see: impl FnOnce(&ViolationTexts) -> R) -> Option<R> {
+    keep_missed();
+    LAST.try_with(|last| last.borrow_mut().details().violations.get(index).map(see)).ok().flatten()
+}
+
 /// Writes the message of the last call of this thread that failed to `buffer`, as snprintf would: at most `size` bytes
 /// with the NUL byte. Returns the length of the whole message in bytes, without the NUL byte; 0 if no call has failed.
 #[unsafe(no_mangle)]
@@ -561,39 +581,4 @@ pub unsafe extern "C" fn cms_last_message(buffer: *mut c_char, size: usize) -> u
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_kind_of_error_has_a_status_of_its_own() {
-        let statuses: Vec<cms_status> = Code::ALL.into_iter().map(of_code).collect();
-        for (number, status) in statuses.iter().enumerate() {
-            assert_ne!(*status, CMS_ERR_INTERNAL, "{:?}", Code::ALL[number]);
-            assert!(!statuses[..number].contains(status), "{status:?}");
-        }
-    }
-
-    #[test]
-    fn a_panic_becomes_a_status_and_a_message_and_is_not_printed() {
-        const ALONE: &str = "CMS_TEST_ALONE";
-        if std::env::var_os(ALONE).is_none() {
-            // The hook belongs to the process, and other tests take it away.
-            let name = "status::tests::a_panic_becomes_a_status_and_a_message_and_is_not_printed";
-            let mut test = std::process::Command::new(std::env::current_exe().expect("this program"));
-            let ran = test.args(["--exact", name]).env(ALONE, "1").output().expect("it runs");
-            let said = String::from_utf8_lossy(&ran.stdout);
-            assert!(ran.status.success() && said.contains("1 passed"), "{said}");
-            return;
-        }
-        record_panics();
-        let status = guard(|| panic!("two\nlines"));
-        let _ = std::panic::take_hook();
-        assert_eq!(status, CMS_ERR_INTERNAL);
-        let LastError::Details(last) = LAST.replace(LastError::Details(NONE)) else {
-            panic!("it has details already")
-        };
-        assert_eq!((last.status, last.file, last.key), (CMS_ERR_INTERNAL, vec![0], vec![0]));
-        let message = String::from_utf8(last.message).expect("text");
-        assert!(message.contains("ffi/src/status.rs") && message.ends_with("two lines\0"), "{message:?}");
-    }
-}
+mod tests;

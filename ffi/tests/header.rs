@@ -6,8 +6,9 @@ mod support;
 use support::header;
 
 /// The sources, in the order in which a newcomer meets what they define, with the headings of their functions.
-const SOURCES: [(&str, &str); 24] = [
+const SOURCES: [(&str, &str); 25] = [
     ("status", "Errors"),
+    ("violation", "Violations of schemas"),
     ("handle", ""),
     ("open", "Opening and closing a store"),
     ("store", "Reading values"),

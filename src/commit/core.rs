@@ -27,6 +27,8 @@ use crate::map::KeptSession;
 use crate::os::caller;
 use crate::os::dirs::Dirs;
 use crate::os::lock::Locks;
+#[cfg(feature = "schema")]
+use crate::schema::files::SchemaFiles;
 use crate::settings::options::Options;
 use crate::staging::delta_file::Staging;
 use crate::staging::save_dir::SaveDir;
@@ -65,6 +67,9 @@ pub(crate) struct Core {
     pub locks: Arc<Locks>,
     /// The maps that are open to be published to.
     pub maps: Arc<KeptSession>,
+    /// The schemas of packages.
+    #[cfg(feature = "schema")]
+    pub schemas: Arc<SchemaFiles>,
     pub gate: Arc<dyn Gate>,
     pub on_segment: SegmentHook,
     /// Who makes the transactions of this clone: see [`crate::Store::with`].
@@ -87,6 +92,8 @@ impl Core {
             queue: Arc::default(),
             locks: Arc::default(),
             maps: Arc::default(),
+            #[cfg(feature = "schema")]
+            schemas: Arc::new(SchemaFiles::new(options.dirs.schema.clone())),
             options,
             warnings,
             logs,

@@ -123,7 +123,7 @@ pub(crate) fn exchange(core: &Core, exchanges: &[Exchange], options: &CommitOpti
     let is_set_aside = |place: &Place| {
         wanted.iter().zip(&aside).any(|(whole, aside)| *aside && whole.place.path == place.path)
     };
-    let intent = Intent { confirm: options.confirm, ..Intent::COMMIT };
+    let intent = Intent { confirm: options.confirm, force: options.force, ..Intent::COMMIT };
     put_and_set_aside(core, &wanted, &is_set_aside, &intent)
 }
 

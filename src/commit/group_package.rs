@@ -16,6 +16,7 @@ use crate::commit::parsed_text::ParsedText;
 use crate::commit::place::Place;
 use crate::commit::publish;
 use crate::commit::queue::Request;
+use crate::commit::schemas::{self, Change};
 use crate::commit::transition::Transition;
 use crate::error::{Error, Result};
 use crate::model::package::Touched;
@@ -36,8 +37,15 @@ impl<'g, F> GroupPackage<'g, F> {
     }
 }
 
-/// A transaction of a group with its transition of each package.
-pub(crate) type Accepted<'g> = (&'g Request, Vec<Transition>);
+/// A transaction of a group with its steps.
+pub(crate) type Accepted<'g> = (&'g Request, Steps);
+
+/// The transitions of a transaction, one for each package.
+pub(crate) struct Steps {
+    transitions: Vec<Transition>,
+    /// The intent of the transaction, if it makes violations of schemas by force.
+    forced: Option<Box<Intent>>,
+}
 
 /// Applies the transactions one after the other, and answers the requests that are refused. Returns the others.
 pub(crate) fn accept<'g, F>(
@@ -47,9 +55,9 @@ pub(crate) fn accept<'g, F>(
 ) -> Vec<Accepted<'g>> {
     let mut accepted = Vec::with_capacity(requests.len());
     for request in requests {
-        match steps(core, packages, &request.changes) {
+        match steps(core, packages, request) {
             Ok(steps) => {
-                for (change, step) in request.changes.iter().zip(&steps) {
+                for (change, step) in request.changes.iter().zip(&steps.transitions) {
                     let Some(package) = packages.get_mut(&*change.place.path) else { continue };
                     package.now = step.new.clone();
                     package.touched.join(&step.touched);
@@ -66,8 +74,8 @@ pub(crate) fn accept<'g, F>(
 fn steps<F>(
     core: &Core,
     packages: &BTreeMap<&Path, GroupPackage<'_, F>>,
-    changes: &[PackageEdit],
-) -> Result<Vec<Transition>> {
+    request: &Request,
+) -> Result<Steps> {
     let step = |change: &PackageEdit| {
         let missing = || Error::NotFound { key: change.place.name.clone() };
         let package = packages.get(&*change.place.path).ok_or_else(missing)?;
@@ -75,14 +83,23 @@ fn steps<F>(
         publish::check_limit(core, &change.place.name, &step.new.package, step.new.text())?;
         Ok(step)
     };
-    changes.iter().map(step).collect()
+    let transitions: Vec<Transition> = request.changes.iter().map(step).collect::<Result<_>>()?;
+    let changed = request.changes.iter().zip(&transitions).filter(|(_, step)| !step.is_none());
+    let changes = changed.map(|(change, step)| {
+        let (before, after) = (Some(&step.old.package), &step.new.package);
+        Change { place: &change.place, before, after }
+    });
+    let forced = schemas::check(core, &changes.collect::<Vec<_>>(), &request.intent)?;
+    let forced = (forced != 0).then(|| Box::new(request.intent.with_forced(forced)));
+    Ok(Steps { transitions, forced })
 }
 
 /// Returns the entries of transactions for the log.
 pub(crate) fn transactions<'a>(accepted: &'a [Accepted<'_>]) -> Vec<(Vec<Entry<'a>>, &'a Intent)> {
     let transaction = |(request, steps): &'a Accepted<'_>| {
-        let both = request.changes.iter().zip(steps).filter(|(_, step)| !step.is_none());
-        (both.map(|(change, step)| Entry::of(&change.place, step)).collect(), &request.intent)
+        let both = request.changes.iter().zip(&steps.transitions).filter(|(_, step)| !step.is_none());
+        let intent = steps.forced.as_deref().unwrap_or(&request.intent);
+        (both.map(|(change, step)| Entry::of(&change.place, step)).collect(), intent)
     };
     accepted.iter().map(transaction).collect()
 }

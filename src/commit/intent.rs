@@ -22,6 +22,10 @@ pub(crate) struct Intent {
     pub in_part: bool,
     /// Who makes it and why; the parts that it does not give are those of the options.
     pub by: Option<Arc<Attribution>>,
+    /// Whether it is made even if it breaks a schema.
+    pub force: bool,
+    /// How many violations of schemas it makes by force.
+    pub forced: u64,
 }
 
 impl Intent {
@@ -33,6 +37,8 @@ impl Intent {
         refusable: true,
         in_part: false,
         by: None,
+        force: false,
+        forced: 0,
     };
 
     pub fn new(kind: Kind, refers: u64) -> Self {
@@ -52,12 +58,18 @@ impl Intent {
             message: self.message.as_ref().unwrap_or(message).clone(),
             ..Record::new(self.kind)
         };
+        record.forced = self.forced;
         if let Some(by) = by {
             record.author.clone_from(&by.author);
             record.request = by.request;
             record.decided = by.time.filter(|_| self.kind == Kind::Remote);
         }
         record
+    }
+
+    /// Returns the intent of a transaction that makes so many violations of schemas by force.
+    pub fn with_forced(&self, forced: u64) -> Self {
+        Self { forced, ..self.clone() }
     }
 
     /// Sets a part of the attribution.

@@ -40,6 +40,9 @@ pub(crate) mod quick;
 pub(crate) mod recovery;
 pub(crate) mod retry;
 pub(crate) mod save_deferred;
+// A build without schemas checks nothing.
+#[cfg_attr(not(feature = "schema"), path = "no_schemas.rs")]
+pub(crate) mod schemas;
 pub(crate) mod settings;
 pub(crate) mod settle;
 pub(crate) mod stage;

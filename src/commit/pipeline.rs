@@ -38,7 +38,7 @@ use crate::commit::opening::Opened;
 use crate::commit::part::{Part, Placement};
 use crate::commit::proposal::PartsProposal;
 use crate::commit::publish::{self, Edit, LogRange, State};
-use crate::commit::{draft, parked, stock};
+use crate::commit::{draft, parked, schemas, stock};
 use crate::error::{Error, Result};
 use crate::log::Kind;
 
@@ -93,6 +93,7 @@ impl Opened<'_, '_> {
     /// [`Error::Refused`], and the error of a failed write to the log or to a file. Nothing has changed then, except
     /// after [`Error::Unfinished`] and [`Error::NotDurable`].
     pub fn put_in_place<'p>(&mut self, parts: Vec<Part<'p>>, intent: &Intent) -> Result<Placement<'p>> {
+        let intent = &intent.with_forced(schemas::check_parts(self.session.core, &parts, intent)?);
         let approved = Approved::ask(self.session.core, parts, intent)?;
         self.commit(approved, intent)
     }

@@ -20,7 +20,7 @@ use crate::commit::parsed_text::ParsedText;
 use crate::commit::part::{Form, Part, Placement};
 use crate::commit::pipeline::Approved;
 use crate::commit::place::Place;
-use crate::commit::{bases, conflict, draft, publish, retry, write};
+use crate::commit::{bases, conflict, draft, publish, retry, schemas, write};
 use crate::error::{Error, Result};
 use crate::format::uci::Dialect;
 use crate::format::uci::delta_line::read_lines;
@@ -129,7 +129,7 @@ pub(crate) fn commit_as(
     unstaged: Vec<Unstaged>,
     options: &CommitOptions,
 ) -> Result<Vec<Committed>> {
-    let intent = Intent { confirm: options.confirm, ..Intent::COMMIT };
+    let intent = Intent { confirm: options.confirm, force: options.force, ..Intent::COMMIT };
     let change = |Unstaged { place, before, deltas }| {
         let digest = Digest::of(before.source());
         let known = Arc::new(ParsedText { package: before, digest });
@@ -205,6 +205,7 @@ fn try_commit(
         remove_committed(core, &gathered.done)?;
         return opened.session.settled().map(|()| Some(gathered.outcomes));
     }
+    let intent = &intent.with_forced(schemas::check_parts(core, &gathered.parts, intent)?);
     let Some(approved) = approve(core, std::mem::take(&mut gathered.parts), &gathered.staged, intent)? else {
         return Ok(None);
     };

@@ -27,11 +27,12 @@ pub enum Code {
     NotDurable,
     Refused,
     Memory,
+    Schema,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NotFound,
         Self::Invalid,
         Self::Type,
@@ -50,6 +51,7 @@ impl Code {
         Self::NotDurable,
         Self::Refused,
         Self::Memory,
+        Self::Schema,
     ];
 }
 
@@ -69,6 +71,7 @@ impl Error {
             Self::Conflict { .. } => Code::Conflict,
             Self::Locked { .. } => Code::Locked,
             Self::Refused { .. } => Code::Refused,
+            Self::Schema { .. } => Code::Schema,
             Self::OutOfMemory { .. } => Code::Memory,
             Self::SafeMode { .. } => Code::Permission,
             Self::Stale { .. } | Self::TooOld { .. } => Code::Stale,

@@ -54,6 +54,14 @@ impl Error {
             | Self::Damaged { path, .. }
             | Self::NotDurable { path, .. }
             | Self::Unfinished { path, .. } => file(path),
+            Self::Schema { violations } => {
+                violations.first().map_or_else(Location::default, |first| Location {
+                    file: first.file.clone(),
+                    line: first.line,
+                    column: 0,
+                    key: Some(first.key.clone()),
+                })
+            }
             Self::Parse(error) => {
                 let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
                 let (line, column) = (number(error.line), number(error.column));

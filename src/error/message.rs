@@ -31,6 +31,7 @@ impl fmt::Display for Error {
             Self::Refused { program, pid, reason } => {
                 write!(f, "refused by {program} (process {pid}): {reason}")
             }
+            Self::Schema { violations } => super::violation::summary(violations, f),
             Self::SafeMode { origin } => write!(f, "safe mode: nothing is written ({origin})"),
             Self::Io { op, path, source } => {
                 write!(f, "cannot {op} {}: {source}", path.display())?;
@@ -103,6 +104,9 @@ impl Error {
             Self::Ambiguous { .. } => Some("name one of the sections, or select it by its index"),
             Self::Conflict { .. } => Some("read the package again and repeat the change"),
             Self::Locked { .. } => Some("wait until the holder has finished, or end it if it hangs"),
+            Self::Schema { .. } => {
+                Some("correct the values, or change the schema; a forced commit is made all the same")
+            }
             Self::Stale { .. } => Some("open a new snapshot"),
             Self::TooOld { .. } => {
                 Some("read the packages again, and go on from the revision in this message")

@@ -7,6 +7,7 @@ mod message;
 pub(crate) mod not_found;
 pub(crate) mod parse;
 pub mod shown;
+pub(crate) mod violation;
 pub(crate) mod warn;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use code::Code;
 pub use location::Location;
+pub use violation::{Rule, Violation};
 
 use crate::error::not_found::Missing;
 use crate::error::parse::ParseError;
@@ -100,6 +102,11 @@ pub enum Error {
         pid: u32,
         /// The reason that it gave.
         reason: String,
+    },
+    /// The transaction breaks the schema of a package: all violations that it makes, at least one.
+    Schema {
+        /// The violations, in the order of their places.
+        violations: Vec<Violation>,
     },
     /// The store is in safe mode, in which nothing is written: see [`crate::Settings::safe_mode`].
     SafeMode {
@@ -231,6 +238,7 @@ impl Error {
             Self::Refused { program, pid, reason } => {
                 Self::Refused { program: program.clone(), pid: *pid, reason: reason.clone() }
             }
+            Self::Schema { violations } => Self::Schema { violations: violations.clone() },
             Self::Io { op, path, source } => Self::Io { op, path: path.clone(), source: system(source) },
             Self::Stale { key } => Self::Stale { key: key.clone() },
             Self::TooOld { since, revision } => Self::TooOld { since: *since, revision: *revision },

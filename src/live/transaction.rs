@@ -232,9 +232,11 @@ impl Transaction {
         self.intent.confirm = Some(time);
     }
 
-    /// Sets whether the commit ignores conflicts: it overwrites what others have changed meanwhile.
+    /// Sets whether the commit ignores conflicts and schemas: it overwrites what others have changed meanwhile, and is made
+    /// even if it breaks the schema of a package.
     pub fn set_force(&mut self, force: bool) {
         self.force = force;
+        self.intent.force = force;
     }
 
     /// Sets whether each change is committed at once, as a separate transaction. Earlier changes are committed with

@@ -19,6 +19,8 @@ pub(super) const REQUEST: u64 = 4;
 pub(super) const DECIDED: u64 = 6;
 /// The transaction of another layer: its number, then the name of the layer.
 pub(super) const LAYER: u64 = 8;
+/// How many violations of schemas were made by force.
+pub(super) const FORCED: u64 = 10;
 
 /// Of a package: the formats of its text before and after, by their numbers, unless both are UCI.
 pub(super) const FORMATS: u64 = 1;

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::attribution::RequestId;
 use super::change::{self, KeyChange};
-use super::fields::{self, AUTHOR, DECIDED, FORMATS, Fields, LAYER, REQUEST};
+use super::fields::{self, AUTHOR, DECIDED, FORCED, FORMATS, Fields, LAYER, REQUEST};
 use super::hunks::{self, Hunk};
 use super::layer_revision::LayerRevision;
 use super::wire::{Count, Out, Reader, put_bytes, put_number};
@@ -241,6 +241,8 @@ pub struct Record {
     pub decided: Option<u64>,
     /// The transaction of another layer that it stands for; of [`Kind::Layer`].
     pub layer: Option<LayerRevision>,
+    /// How many violations of schemas it has made by force.
+    pub forced: u64,
 }
 
 impl Record {
@@ -261,6 +263,7 @@ impl Record {
             request: None,
             decided: None,
             layer: None,
+            forced: 0,
         }
     }
 
@@ -351,6 +354,9 @@ impl Record {
             value.extend_from_slice(layer.as_bytes());
             fields.add(LAYER, &value);
         }
+        if self.forced != 0 {
+            fields.add_number(FORCED, self.forced);
+        }
         fields
     }
 
@@ -365,6 +371,7 @@ impl Record {
                 let revision = reader.number()?;
                 self.layer = Some(LayerRevision { layer: reader.rest_as_text()?, revision });
             }
+            FORCED => self.forced = reader.number()?,
             _ => return Some(false),
         }
         Some(true)
@@ -425,6 +432,7 @@ impl Record {
             request: None,
             decided: None,
             layer: None,
+            forced: 0,
         };
         if !r.0.is_empty() {
             fields::read(r, |tag, value| read.take_field(tag, value))?;

@@ -9,5 +9,6 @@ pub(crate) mod digest;
 pub mod format_kind;
 pub mod key_part;
 pub mod name;
+pub(crate) mod near;
 pub(crate) mod package;
 pub mod value_type;

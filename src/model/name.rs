@@ -2,6 +2,8 @@
 //!
 //! [`crate::Package`] looks names up.
 
+pub use crate::model::near::nearest;
+
 /// The largest size of a name, type or key in a map, in bytes.
 pub const MAX_NAME: usize = 65_534;
 

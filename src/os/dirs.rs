@@ -112,6 +112,8 @@ pub struct Dirs {
     pub run: Option<Dir>,
     /// The transaction log; `None` means none is writable: nothing is logged.
     pub state: Option<Dir>,
+    /// The directories of schemas; a later one counts before an earlier one.
+    pub schema: Vec<PathBuf>,
 }
 
 impl Dirs {
@@ -127,7 +129,19 @@ impl Dirs {
             overlays: Vec::new(),
             run: run_dir(options.run),
             state: state_dir(options.state),
+            schema: schema_dirs(),
         }
+    }
+}
+
+/// The directories of schemas: those that packages bring, and those of the machine.
+const SCHEMA: [&str; 2] = ["/usr/share/cms/schema", "/etc/cms/schema"];
+
+/// Chooses the directories of schemas: those of the environment, with colons between, else the default.
+fn schema_dirs() -> Vec<PathBuf> {
+    match environment::variable("CMS_SCHEMA_DIR") {
+        Some(paths) => std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect(),
+        None => SCHEMA.map(PathBuf::from).to_vec(),
     }
 }
 

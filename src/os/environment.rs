@@ -45,6 +45,11 @@ pub const VARIABLES: &[Variable] = &[
         &["CONFIGSTORE_DB_PATH"],
         "the directory of the log and the snapshots; default /var/lib/cms",
     ),
+    Variable::new(
+        "CMS_SCHEMA_DIR",
+        &[],
+        "the directories of schemas, the most important last; default /usr/share/cms/schema:/etc/cms/schema",
+    ),
     Variable::new("CMS_LOG_SIZE", &[], "how much of the log is kept: 512k, 16M; default 4M"),
     Variable::new(
         "CMS_DURABILITY",

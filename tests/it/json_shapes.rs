@@ -270,6 +270,26 @@ fn programs(case: &mut Case) {
     case.json(JSON, &["completion", "bash"]);
 }
 
+/// Schemas, and the errors of a transaction that breaks one.
+fn schemas(case: &mut Case) {
+    std::fs::create_dir(case.sandbox.path("schema")).expect("made");
+    let text = "config migration\n\toption to '1'\nconfig section 'toy'\n\toption unknown 'refuse'\nconfig field\n\toption section \
+                'toy'\n\toption name 'color'\n\toption type 'no type'\nconfig field\n\toption name 'size'\n\toption size '2'\n";
+    std::fs::write(case.sandbox.path("schema/toys"), text).expect("written");
+    case.sandbox.write("toys", "config toy 'bear'\n\toption colour 'brown'\n");
+    case.json("With --json, of list", &["schema", "list"]);
+    case.json("With --json, of list PACKAGE", &["schema", "list", "toys"]);
+    case.json("With --json, of show", &["schema", "show", "toys"]);
+    case.json("With --json, of check", &["schema", "check"]);
+    case.json(JSON, &["validate", "toys"]);
+    let output = case.run(&["set", "--json", "--commit", "toys.bear.size=large"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let error = said.lines().find(|line| line.starts_with('{')).expect("an error");
+    case.shapes.check("json", "Errors", error.as_bytes());
+    std::fs::remove_dir_all(case.sandbox.path("schema")).expect("removed");
+    std::fs::remove_file(case.sandbox.path("config/toys")).expect("removed");
+}
+
 fn upkeep(case: &mut Case) {
     case.json(JSON, &["rebuild"]);
     case.json(JSON, &["rebuild", "--dry-run"]);
@@ -278,6 +298,7 @@ fn upkeep(case: &mut Case) {
     case.read(&["audit", "verify"]);
     case.sandbox.write("odd", "config a 'b'\n\toption x 'Foo's'\n\toption y 1\n\toption z 'Bar's'\n");
     case.json(JSON, &["validate"]);
+    schemas(case);
     case.sandbox.write("untidy", "config  a  'b'\n");
     let mut editor = case.sandbox.command();
     let edited =

@@ -43,6 +43,7 @@ mod render;
 mod roles;
 mod scale;
 mod scenarios;
+mod schema;
 mod session_reuse;
 mod shipped_schemas;
 mod stops;

@@ -38,8 +38,10 @@ from ._errors import (
     ParseError as ParseError,
     PermissionDenied as PermissionDenied,
     Refused as Refused,
+    SchemaError as SchemaError,
     Stale as Stale,
     Unsupported as Unsupported,
+    Violation as Violation,
     WrongType as WrongType,
 )
 from ._ffi import VERSION as VERSION
@@ -137,6 +139,7 @@ __all__ = [
     "Unsupported",
     "Verifier",
     "Watch",
+    "Violation",
     "WrongType",
     "size",
 ]

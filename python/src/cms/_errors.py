@@ -159,6 +159,54 @@ class Refused(Error):
     reason = ""
 
 
+class Violation:
+    """A value or a section that breaks the schema of its package.
+
+    ``rule`` is the name of the rule ("type", "required", "unknown" and others), ``value`` the value, "" if there is
+    none or it is secret; ``message`` says what is wrong, ``expected`` what is expected instead, and ``hint`` what to do.
+    ``line`` is 0 if the key has none."""
+
+    __slots__ = ("key", "file", "line", "rule", "value", "message", "expected", "hint")
+
+    def __init__(
+        self,
+        key: str,
+        file: str = "",
+        line: int = 0,
+        rule: str = "",
+        value: str = "",
+        message: str = "",
+        expected: str = "",
+        hint: str = "",
+    ) -> None:
+        self.key = key
+        self.file = file
+        self.line = line
+        self.rule = rule
+        self.value = value
+        self.message = message
+        self.expected = expected
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.line else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.key}: {self.message}{hint}"
+
+    def __repr__(self) -> str:
+        return f"<cms.Violation {self}>"
+
+
+class SchemaError(Error, ValueError):
+    """The transaction breaks the schema of a package, and nothing was changed: ``violations`` has all that it makes."""
+
+    status = _ffi.CMS_ERR_SCHEMA
+    violations: Tuple[Violation, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join(str(violation) for violation in self.violations) or super().__str__()
+
+
 class OutOfMemory(Error, MemoryError):
     """There is not enough memory for a package or a value of this size; nothing is changed."""
 
@@ -193,7 +241,7 @@ BY_STATUS: Dict[int, Type[Error]] = {kind.status: kind for kind in Error.__subcl
 
 
 # Tracebacks name the exceptions as programs do.
-for _kind in (Error, LoadError, *BY_STATUS.values()):
+for _kind in (Error, LoadError, Violation, *BY_STATUS.values()):
     _kind.__module__ = "cms"
 
 
@@ -218,7 +266,19 @@ def exception(status: int, key: str = "") -> Error:
     )
     if isinstance(error, Refused):
         error.program, error.pid, error.reason = text(told.program), told.pid, text(told.reason)
+    if isinstance(error, SchemaError):
+        error.violations = _violations()
     return error
+
+
+def _violations() -> Tuple[Violation, ...]:
+    """Returns the violations of the last call that has failed."""
+    found = []
+    told = _ffi.cms_violation()
+    while not _library.library().cms_last_violation(len(found), told):
+        texts = [told.rule, told.value, told.message, told.expected, told.hint]
+        found.append(Violation(text(told.key), text(told.file), told.line, *map(text, texts)))
+    return tuple(found)
 
 
 def fail(status: int, key: str = "") -> NoReturn:

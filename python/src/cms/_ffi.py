@@ -67,6 +67,7 @@ CMS_ERR_REFUSED = 18
 CMS_ERR_MEMORY = 19
 CMS_ERR_UNSUPPORTED = 20
 CMS_ERR_RANGE = 21
+CMS_ERR_SCHEMA = 22
 
 CMS_OPEN_PRIVATE = 1
 CMS_OPTION_STRING = 1
@@ -156,6 +157,20 @@ class cms_error(_Sized):
         ("reason", c_char_p),
         ("pid", c_uint32),
         ("value", c_char_p),
+    )
+
+
+class cms_violation(_Sized):
+    _fields_ = (
+        ("size", c_size_t),
+        ("key", c_char_p),
+        ("file", c_char_p),
+        ("line", c_uint32),
+        ("rule", c_char_p),
+        ("value", c_char_p),
+        ("message", c_char_p),
+        ("expected", c_char_p),
+        ("hint", c_char_p),
     )
 
 
@@ -306,6 +321,7 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_status_name": (c_char_p, c_int32),
     "cms_status_message": (c_char_p, c_int32),
     "cms_last_error": (cms_status, P(cms_error)),
+    "cms_last_violation": (cms_status, c_size_t, P(cms_violation)),
     "cms_last_message": (c_size_t, P(c_char), c_size_t),
     "cms_open": (cms_status, P(cms_options), P(P(cms_store))),
     "cms_close": (None, P(cms_store)),

@@ -32,3 +32,4 @@ class Status(IntEnum):
     MEMORY = _ffi.CMS_ERR_MEMORY
     UNSUPPORTED = _ffi.CMS_ERR_UNSUPPORTED
     RANGE = _ffi.CMS_ERR_RANGE
+    SCHEMA = _ffi.CMS_ERR_SCHEMA

@@ -8,6 +8,7 @@ use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
 use crate::near;
+use crate::schema::checked::check_staged;
 use crate::shape::Shape;
 use crate::spec::{Flag, FlagValues, commit as commit_flag, with_staged};
 use crate::staged::{STAGED, describe, report_outcome, staged_json};
@@ -69,6 +70,8 @@ pub const CHANGED: Shape = Shape::named(
 /// The packages a command changes. A command makes all of its changes or, if one is refused, none.
 pub struct Edits {
     goal: Goal,
+    /// Whether staged changes that break a schema are refused.
+    is_strict: bool,
     packages: Vec<Edited>,
 }
 
@@ -85,7 +88,12 @@ pub struct Edited {
 
 impl Edits {
     pub fn new(goal: Goal) -> Self {
-        Self { goal, packages: Vec::new() }
+        Self { goal, is_strict: false, packages: Vec::new() }
+    }
+
+    /// Sets whether staged changes that break the schema of their package are refused. Otherwise they are warned of.
+    pub fn strict(self, is_strict: bool) -> Self {
+        Self { is_strict, ..self }
     }
 
     pub fn goal(&self) -> Goal {
@@ -207,6 +215,10 @@ impl Edits {
     /// Does what [`Edits::finish`] does, and prints nothing. Returns the revision if something was committed.
     pub fn finish_silently(self, context: &mut Context) -> Result<Option<u64>, Failure> {
         let goal = self.goal;
+        let is_staged = |edited: &&Edited| context.gathered.is_none() && !edited.is_at_once;
+        for Edited { loaded, at_first, .. } in self.packages.iter().filter(is_staged) {
+            check_staged(context, &loaded.place, (at_first, &loaded.package), self.is_strict)?;
+        }
         let mut at_once = Vec::new();
         for Edited { loaded, deltas, at_first, is_at_once } in self.packages {
             match (&mut context.gathered, is_at_once) {
@@ -341,7 +353,16 @@ pub fn each(
     assignments: &[Vec<u8>],
     kind: DeltaKind,
 ) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(goal);
+    each_of(context, Edits::new(goal), assignments, kind)
+}
+
+/// As [`each`], after the changes of `edits`.
+pub fn each_of(
+    context: &mut Context,
+    mut edits: Edits,
+    assignments: &[Vec<u8>],
+    kind: DeltaKind,
+) -> Result<Exit, Failure> {
     for argument in assignments {
         let (key, value) = Key::parse_assignment(argument)?;
         let value =

@@ -10,6 +10,7 @@ use crate::hint;
 use crate::language::message;
 use crate::log_file;
 use crate::shape::Shape;
+use crate::violations::{self, VIOLATION};
 
 /// The exit codes of `cms`. They are documented and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +155,13 @@ impl Failure {
         }
         let (start, end) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
         // One write, so that the lines of two commands do not mix.
-        let mut text = format!("{start}cms:{end} {}", cms::shown::lines(message(&self.text()).as_bytes()));
+        let begin = format!("{start}cms:{end} ");
+        let mut text = match self {
+            Self::Engine(Error::Schema { violations }) | Self::Suggested(Error::Schema { violations }, _) => {
+                violations::all(&begin, violations)
+            }
+            _ => format!("{begin}{}", cms::shown::lines(message(&self.text()).as_bytes())),
+        };
         if let Self::Engine(Error::Parse(error)) = self {
             text.push('\n');
             text.push_str(&error.excerpt());
@@ -180,7 +187,12 @@ impl Failure {
             }
             if place.line != 0 {
                 object["line"] = json!(place.line);
+            }
+            if place.column != 0 {
                 object["column"] = json!(place.column);
+            }
+            if let Error::Schema { violations } = error {
+                object["violations"] = violations.iter().map(violations::json_of).collect();
             }
             if let Error::Refused { program, pid, reason } = error {
                 (object["program"], object["pid"]) = (json!(program), json!(pid));
@@ -211,8 +223,10 @@ const ERROR_INSIDE: Shape = Shape::named(
     program? text the verifier that refused the changes
     pid? number its process
     reason? text why it refused them
+    violations? [violation] all violations of a schema, for which the changes were refused
     hint? text what to do",
-);
+)
+.using(&[&VIOLATION]);
 
 fn code(exit: Exit) -> &'static str {
     match exit {

@@ -19,6 +19,9 @@ pub fn of(error: &Error) -> Option<&'static str> {
                 "undo the later change first, or set the key with 'cms set'; 'cms history KEY' shows its changes",
             )
         }
+        Error::Schema { .. } => {
+            Some("nothing was changed; correct the values, or commit all the same with 'cms commit --force'")
+        }
         Error::Damaged { what: Damage::Map, .. } => Some("'cms rebuild' rebuilds it from the text"),
         Error::Damaged { what: Damage::Log, .. } => {
             Some("'cms audit verify' shows how much is damaged, 'cms repair' sets that aside")

@@ -10,18 +10,11 @@
 use std::collections::HashSet;
 
 use cms::{Package, Section, Value};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
+pub use crate::argument::json as text;
 use crate::argument::show;
 use crate::failure::{Exit, Failure};
-
-/// Converts text.
-pub fn text(bytes: &[u8]) -> Json {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Json::from(text),
-        Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
-    }
-}
 
 /// Converts a value: a string, or an array for a list.
 pub fn value(value: Value<'_>) -> Json {

@@ -43,6 +43,9 @@ mod quick_get;
 mod reach;
 mod records;
 mod reversal;
+// A build without schemas checks nothing.
+#[cfg_attr(not(feature = "schema"), path = "no_schema.rs")]
+mod schema;
 mod settings;
 mod shape;
 mod shown_names;
@@ -55,6 +58,7 @@ mod tether;
 mod text_format;
 mod uci;
 mod variables;
+mod violations;
 mod waiting;
 mod wanted;
 mod zone;

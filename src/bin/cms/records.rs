@@ -103,6 +103,7 @@ pub const RECORD: Shape = Shape::named(
     source text the name of the program
     kind text commit, file-edit, undo, rollback, confirm, remote, layer, baseline or heads
     decided text|null of the kind remote: when it was decided elsewhere, in UTC
+    forced number how many violations of schemas it has made by force
     layer text|null of the kind layer: the layer and its transaction, as LAYER:N
     refers number the transaction that it undoes or confirms; 0 if none
     message text why it was made
@@ -128,6 +129,7 @@ pub fn record_json(record: &Record, users: &mut Users) -> Json {
         "request": record.request.map(|request| request.to_string()),
         "pid": record.pid, "source": record.source, "kind": record.kind.name(),
         "decided": record.decided.map(clock::show),
+        "forced": record.forced,
         "layer": record.layer.as_ref().map(ToString::to_string),
         "refers": record.refers, "message": record.message,
         "confirm_within_ms": record.guard.map(|guard| guard.milliseconds),
@@ -169,6 +171,9 @@ pub fn title_of_kind(record: &Record, kind: Option<&str>, users: &mut Users) -> 
     }
     if record.guard.is_some() {
         title.push_str(" (to be confirmed)");
+    }
+    if record.forced != 0 {
+        title.push_str(" (against its schema)");
     }
     if !record.message.is_empty() {
         title.push_str(&format!(": {}", shown::text(&record.message)));

@@ -1,5 +1,7 @@
 //! All commands, in the order a newcomer meets them. Usage, help, completion and manual pages come from this table.
 
+#[cfg(feature = "schema")]
+use crate::command::schema;
 use crate::command::{
     add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
     confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, list, man,
@@ -31,6 +33,8 @@ pub const COMMANDS: Commands = &[
     &export::COMMAND,
     &import::COMMAND,
     &validate::COMMAND,
+    #[cfg(feature = "schema")]
+    &schema::COMMAND,
     &fmt::COMMAND,
     &batch::COMMAND,
     &shell::COMMAND,

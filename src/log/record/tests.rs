@@ -132,6 +132,7 @@ fn full() -> Record {
     record.request = RequestId::new([9; 16]).ok();
     record.decided = Some(1_699_999_999_000_000);
     record.layer = Some(LayerRevision::new("defaults", 17));
+    record.forced = 3;
     let change = &mut record.packages[0];
     (change.format_before, change.format) = (FormatKind::Json, FormatKind::Toml);
     let number = |text: &str| Content::String(text.into());
@@ -153,6 +154,7 @@ fn fields_and_types_come_back_as_they_were() {
     // The record ends before its fields, or with them.
     let mut plain = record.clone();
     (plain.author, plain.request, plain.decided, plain.layer) = (String::new(), None, None, None);
+    plain.forced = 0;
     let without = plain.encode().len();
     for len in (0..bytes.len()).filter(|len| *len != without) {
         assert_eq!(Record::decode(&bytes[..len]), None, "{len}");
@@ -311,6 +313,7 @@ mod random {
                     request: request.and_then(|bytes| RequestId::new(bytes).ok()),
                     decided,
                     layer: layer.map(|(layer, revision)| LayerRevision::new(layer, revision)),
+                    forced: u64::from(uid % 3),
                 }
             },
         )
@@ -343,6 +346,7 @@ mod random {
             fields.add(tag & !1, &value);
             let mut plain = record.clone();
             (plain.author, plain.request, plain.decided, plain.layer) = (String::new(), None, None, None);
+            plain.forced = 0;
             let mut bytes = plain.encode();
             fields.put(&mut bytes);
             let author = Record::decode(&bytes).map(|read| (read.author, read.request, read.layer));

@@ -27,6 +27,7 @@ impl Package {
     /// Appends a section. Without a name it is anonymous and gets a generated one.
     pub(crate) fn push_section(&mut self, kind: Span, name: Option<Span>) -> Result<SectionId> {
         self.touch_all();
+        self.has_fields |= self.text.get(kind) == b"field";
         self.created = self.created.wrapping_add(1);
         let anonymous = name.is_none();
         let name = match name {
@@ -128,6 +129,7 @@ impl Package {
 
     pub(crate) fn set_type(&mut self, id: SectionId, kind: Span) {
         self.touch_all();
+        self.has_fields |= self.text.get(kind) == b"field";
         self.sections[id.0 as usize].kind = kind;
     }
 

@@ -138,6 +138,8 @@ pub struct Package {
     loading: bool,
     /// The sections and options that were changed since it was read.
     touched: Touched,
+    /// Whether a section of type `field` was added: it may describe options.
+    has_fields: bool,
     /// New sections that are written with comments: their slots, which rise, and their lines.
     lines: Vec<(u32, Span)>,
 }
@@ -181,6 +183,12 @@ impl Package {
     #[must_use]
     pub fn format(&self) -> FormatKind {
         self.format
+    }
+
+    /// Reports whether the package may have sections `field`, which describe its options.
+    #[cfg(feature = "schema")]
+    pub(crate) fn describes_itself(&self) -> bool {
+        self.has_fields
     }
 
     /// Returns the text the package was read from; empty for a new one.

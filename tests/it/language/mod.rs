@@ -29,6 +29,7 @@ const NO_MESSAGES: &[(&str, &[&str])] = &[
             " cannot be undone: ",
             " cannot be made again: ",
             " (to be confirmed)",
+            " (against its schema)",
             "\nOn standard error:\n",
             "\nExit codes:\n",
             "{title}Types and names:\n",

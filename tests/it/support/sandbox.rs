@@ -44,6 +44,7 @@ impl Sandbox {
             .env("CMS_SAVE_DIR", self.path("save"))
             .env("CMS_RUN_DIR", self.path("run"))
             .env("CMS_STATE_DIR", self.path("state"))
+            .env("CMS_SCHEMA_DIR", self.path("schema"))
             .env("HOME", self.0.path())
             .env("LC_ALL", "C")
             .stdin(Stdio::null());

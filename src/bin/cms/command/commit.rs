@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::difference::staged_difference;
 use crate::failure::{Exit, Failure};
 use crate::guard;
+use crate::schema::checked::check_commit as check_commit_schema;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, parsed, switch};
 use crate::staged::{describe, is_of_another, place_of_staged, report_outcome};
@@ -70,7 +71,7 @@ pub const COMMAND: Command<Flags> = Command {
         }),
         switch(
             "force",
-            "commit even if others have changed the same keys since they were staged",
+            "commit even if others have changed the same keys since they were staged, or if a schema refuses it",
             |flags: &mut Flags| &mut flags.force,
         ),
     ],
@@ -221,6 +222,7 @@ fn check_commit(
     let loaded = context.load_now(package)?;
     if !force {
         context.store.staging().check_staged(place)?;
+        check_commit_schema(context, &loaded)?;
     }
     for change in &loaded.changes {
         if let Some(why) = &change.failure {

@@ -40,6 +40,8 @@ pub mod restore;
 pub mod revert;
 pub mod rollback;
 pub mod run;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod search;
 pub mod set;
 pub mod shell;

@@ -3,7 +3,7 @@
 use cms::{DeltaKind, Key};
 
 use crate::context::Context;
-use crate::edits::{CHANGED, Edits, Goal, each};
+use crate::edits::{CHANGED, Edits, Goal, each_of};
 use crate::failure::{Exit, Failure};
 use crate::input::read_value;
 use crate::shape::Output;
@@ -14,6 +14,7 @@ use crate::staged::STAGED;
 pub struct Flags {
     stdin: bool,
     from_file: Option<Vec<u8>>,
+    strict: bool,
     commit: bool,
     with_staged: bool,
 }
@@ -28,6 +29,9 @@ pub const COMMAND: Command<Flags> = Command {
     flags: &[
         switch("stdin", "read the value from standard input", |flags: &mut Flags| &mut flags.stdin),
         bytes("from-file", "FILE", "read the value from a file", |flags: &mut Flags| &mut flags.from_file),
+        switch("strict", "refuse to stage what breaks the schema of the package", |flags: &mut Flags| {
+            &mut flags.strict
+        }),
         commit(|flags: &mut Flags| &mut flags.commit),
         with_staged(|flags: &mut Flags| &mut flags.with_staged),
     ],
@@ -45,7 +49,8 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     }
     if !piped {
         let goal = Goal::of(call.flags.commit, call.flags.with_staged)?;
-        return each(context, goal, call.expect(1, usize::MAX)?, DeltaKind::Set);
+        let edits = Edits::new(goal).strict(call.flags.strict);
+        return each_of(context, edits, call.expect(1, usize::MAX)?, DeltaKind::Set);
     }
     let [key] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
     let value = read_value(call.flags.from_file.as_deref())?;
@@ -55,7 +60,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 }
 
 fn set_value(context: &mut Context, flags: &Flags, key: &[u8], value: &[u8]) -> Result<Exit, Failure> {
-    let mut edits = Edits::new(Goal::of(flags.commit, flags.with_staged)?);
+    let mut edits = Edits::new(Goal::of(flags.commit, flags.with_staged)?).strict(flags.strict);
     edits.apply(context, DeltaKind::Set, &Key::parse(key)?, Some(value))?;
     edits.finish(context)
 }

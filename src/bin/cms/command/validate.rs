@@ -1,4 +1,4 @@
-//! `cms validate`: checks the syntax of packages and files.
+//! `cms validate`: checks the syntax of packages and files, and their schemas.
 
 use std::sync::Arc;
 
@@ -11,15 +11,29 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure, print_error};
 use crate::language::message;
 use crate::package_files::{TextFile, files};
+use crate::schema::checked::check_file;
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, Writes};
+use crate::spec::{Call, Command, FlagValues, Writes, bytes};
+use crate::violations::{self, VIOLATION};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    schema: Option<Vec<u8>>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "validate",
     aliases: &["check"],
     arguments: "[PACKAGE|FILE...]",
-    summary: "check the syntax, all errors at once; '-' is standard input",
-    flags: &[],
+    summary: "check syntax and schema, all errors at once; '-' is standard input",
+    flags: &[bytes(
+        "schema",
+        "FILE",
+        "check with this schema, whatever the name of the package",
+        |flags: &mut Flags| &mut flags.schema,
+    )],
     writes: Writes::Nothing,
     json: &[Output::rows(&CHECKED)],
     run,
@@ -29,10 +43,11 @@ pub const COMMAND: Command = Command {
 const CHECKED: Shape = Shape::of(
     "
     file text the file
-    errors number how many errors it has
-    warnings [doubt] values that are probably not meant as they are read",
+    errors number how many errors it has, refused violations of its schema included
+    warnings [doubt] values that are probably not meant as they are read
+    violations [violation] the violations of its schema",
 )
-.using(&[&DOUBT]);
+.using(&[&DOUBT, &VIOLATION]);
 
 /// A value that is probably not meant as it is read.
 const DOUBT: Shape = Shape::named(
@@ -43,7 +58,7 @@ const DOUBT: Shape = Shape::named(
     statement text the line of the value that looks like a statement",
 );
 
-fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let (mut rows, mut checked) = (Vec::new(), 0);
     for file in files(context, &call.arguments)? {
         checked += 1;
@@ -56,14 +71,28 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         };
         let errors = all_errors(context, &file, &text);
         let doubts = if errors.is_empty() { doubts(&file, &text) } else { Vec::new() };
-        if context.json {
-            let doubts: Vec<_> = doubts.iter().map(Doubt::json).collect();
-            rows.push(json!({"file": file.shown(), "errors": errors.len(), "warnings": doubts}));
+        let found = if errors.is_empty() {
+            check_file(context, call.flags.schema.as_deref(), &file, &text)?
         } else {
+            Vec::new()
+        };
+        let (refused, doubtful): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.refused);
+        if context.json {
+            let all = refused.iter().chain(&doubtful).map(violations::json_of).collect::<Vec<_>>();
+            let doubts: Vec<_> = doubts.iter().map(Doubt::json).collect();
+            let count = errors.len() + refused.len();
+            let row = json!({"file": file.shown(), "errors": count, "warnings": doubts, "violations": all});
+            rows.push(row);
+        } else {
+            doubtful.iter().for_each(|one| print_error(&violations::warning(one)));
             doubts.iter().for_each(|doubt| doubt.print(&file));
         }
         for error in errors {
             context.report(&Error::from(error).into())?;
+        }
+        if !refused.is_empty() {
+            let why = Error::Schema { violations: refused };
+            context.report(&Failure::Suggested(why, "correct the values, or the schema".into()))?;
         }
     }
     if context.worst == Exit::Ok {

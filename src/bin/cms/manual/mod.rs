@@ -66,6 +66,7 @@ const COMMANDS: Texts = texts!("commands":
     "revert"
     "rollback"
     "run"
+    "schema"
     "search"
     "set"
     "shell"
