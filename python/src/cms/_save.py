@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from . import _keys
 from ._convert import is_list, to_bytes, to_items
@@ -149,24 +150,77 @@ def _save_sections(txn: Transaction, field: Field, value: Any, key: str) -> None
 def _save_list(txn: Transaction, package: str, kind: str, present: List[Section], wanted: List[Any]) -> None:
     """Brings the sections of a type to those of a list: equal ones stay, others are changed, added or deleted."""
     there = [_content(section, wanted) for section in present]
-    # Each wanted one with its section, or None for a new one.
-    pairs: List[Any] = []
-    for first, last, start, end in _groups(there, [_fields_of(one) for one in wanted]):
-        old, new = present[first:last], wanted[start:end]
-        pairs += [(old[at].name if at < len(old) else None, one) for at, one in enumerate(new)]
-        for section in old[len(new) :]:
+    matched = _matched(there, [_fields_of(one) for one in wanted])
+    kept = {at for at in matched if at is not None}
+    for at, section in enumerate(present):
+        if at not in kept:
             txn.delete(section.key)
+    stays = _longest_rising(matched)
     # Names are generated anew when sections are deleted or moved, but not within a transaction.
     before = None
-    for name, one in pairs:
-        if name is None:
-            name = txn.add(package, kind)
-            names = list(txn.package(package))
-            place = names.index(before) + 1 if before is not None else _first(txn, package, kind, name)
-            if place != len(names) - 1:
-                txn.reorder(f"{package}.{name}", place)
+    for index, (at, one) in enumerate(zip(matched, wanted)):
+        name = txn.add(package, kind) if at is None else present[at].name
+        if index not in stays:
+            _move_behind(txn, package, kind, name, before)
         save(txn, one, f"{package}.{name}")
         before = name
+
+
+def _move_behind(txn: Transaction, package: str, kind: str, name: str, before: Optional[str]) -> None:
+    """Moves a section right behind another one, or before the first one of its type."""
+    names = list(txn.package(package))
+    now = names.index(name)
+    place = names.index(before) + 1 if before is not None else _first(txn, package, kind, name)
+    # The position is the one among the others.
+    place -= now < place
+    if place != now:
+        txn.reorder(f"{package}.{name}", place)
+
+
+def _matched(old: List[Any], new: List[Any]) -> List[Optional[int]]:
+    """Returns for each new item the position of the old one that it is: equal ones in the same order, then equal ones
+    that have moved, then those that take each other's place. None for one that there was not."""
+    groups = list(_groups(old, new))
+    found: List[Optional[int]] = [None] * len(new)
+    for first, last, start, _ in groups:
+        for at in range(first, last):
+            place = start + at - first
+            if place < len(new) and old[at] == new[place]:
+                found[place] = at
+    taken = set(found)
+    left: Dict[Any, List[int]] = {}
+    for at in reversed(range(len(old))):
+        if at not in taken:
+            left.setdefault(old[at], []).append(at)
+    for place, item in enumerate(new):
+        if found[place] is None and left.get(item):
+            found[place] = left[item].pop()
+    taken = set(found)
+    for first, last, start, stop in groups:
+        free = [at for at in range(first, last) if at not in taken]
+        for place, at in zip([place for place in range(start, stop) if found[place] is None], free):
+            found[place] = at
+    return found
+
+
+def _longest_rising(found: List[Optional[int]]) -> Set[int]:
+    """Returns the places of the longest sequence of positions that rise: these sections need not be moved."""
+    ends: List[int] = []
+    lasts: List[int] = []
+    before: Dict[int, Optional[int]] = {}
+    for place, at in enumerate(found):
+        if at is None:
+            continue
+        length = bisect_left(ends, at)
+        before[place] = lasts[length - 1] if length else None
+        ends[length : length + 1] = [at]
+        lasts[length : length + 1] = [place]
+    stays = set()
+    place_now = lasts[-1] if lasts else None
+    while place_now is not None:
+        stays.add(place_now)
+        place_now = before[place_now]
+    return stays
 
 
 def _groups(old: List[Any], new: List[Any]) -> Iterator[Tuple[int, int, int, int]]:
