@@ -12,7 +12,7 @@ use crate::handle::{
 };
 use crate::open::cms_store;
 use crate::status::{Failure, Unfit, cms_status, guard, missed};
-use crate::typed::{OfStore, Source, string_or, typed};
+use crate::typed::{OfStore, string_or, typed};
 
 /// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 /// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn get_guarded(
         // SAFETY: C3, C5.
         let mut copy = |value: &[u8]| unsafe { put_value(value, buffer, size, len) };
         // SAFETY: C1, C2.
-        unsafe { OfStore::new(store, key) }?.read(&mut copy)
+        unsafe { OfStore::new(store, key) }?.read_slowly(&mut copy)
     })
 }
 

@@ -4,12 +4,12 @@ use std::ffi::c_char;
 use std::fmt::Display;
 
 use cms_core::log::Content;
-use cms_core::map::MapValue;
+use cms_core::map::{Answer, Hot, KeyText, MapValue};
 use cms_core::typed::{self as convert, NotA};
 use cms_core::{Prepared, Snapshot, Store, Transaction};
 
 use crate::handle::{
-    bytes, check, check_buffer, handle, handle_mut, optional, put_value, required, write_result,
+    bytes, check, check_buffer, handle, handle_mut, key_text, optional, put_value, required, write_result,
 };
 use crate::key::cms_key;
 use crate::open::cms_store;
@@ -58,7 +58,7 @@ impl Typed for u64 {
 }
 
 /// A key of a store.
-pub struct OfStore<'a>(&'a Store, &'a [u8]);
+pub struct OfStore<'a>(&'a Store, KeyText<'a>);
 
 impl OfStore<'_> {
     /// # Safety
@@ -67,14 +67,37 @@ impl OfStore<'_> {
     pub unsafe fn new(store: *const cms_store, key: *const c_char) -> Result<Self, Failure> {
         // SAFETY: the caller's promise.
         let store = unsafe { handle(store, "store") }?;
-        // SAFETY: C2.
-        Ok(Self(&store.0, unsafe { bytes(key, "key") }?))
+        required(key.cast_mut(), "key")?;
+        // SAFETY: not NULL, C2.
+        Ok(Self(&store.0, unsafe { key_text(key) }))
     }
 }
 
 impl Source for OfStore<'_> {
     fn read(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        let Self(store, key) = *self;
+        // In the order of `cms_get`.
+        let answer = match self.0.peek_hot(self.1, &mut *take) {
+            Hot::Found(()) => return Ok(()),
+            Hot::Absent => self.0.peek_next(self.1, &mut *take),
+            Hot::Skipped => self.0.peek_text(self.1, &mut *take),
+        };
+        match answer {
+            Answer::Found(()) => Ok(()),
+            Answer::Missing(key) => Err(Failure::Missing(key.to_vec())),
+            Answer::Unknown => self.read_slowly(take),
+        }
+    }
+
+    fn place(&self) -> (&Store, &[u8]) {
+        (self.0, self.1.to_bytes())
+    }
+}
+
+impl OfStore<'_> {
+    /// As [`Source::read`], where the fast way cannot tell.
+    #[cold]
+    pub fn read_slowly(&self, take: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        let (store, key) = (self.0, self.1.to_bytes());
         let found = store.get(key, |value| match value {
             MapValue::String(string) => {
                 take(string);
@@ -86,10 +109,6 @@ impl Source for OfStore<'_> {
             Ok(Some(true)) => Ok(()),
             other => Err(explain(store, key, other)),
         }
-    }
-
-    fn place(&self) -> (&Store, &[u8]) {
-        (self.0, self.1)
     }
 }
 

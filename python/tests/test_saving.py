@@ -156,4 +156,5 @@ def test_sections_of_a_list_that_moves_keep_their_comments(where: Dict[str, Path
             for name in set(order) - {"x"}:
                 assert f"# about {name}\nconfig rule\n\toption name '{name}' # {name}\n" in text, (order, text)
             assert text.startswith("# rules\n\nconfig zone 'z'\n"), text
-            assert text.index("zone 'z'") < text.index("config rule") < text.rindex("config rule") < text.index("zone 'y'"), text
+            first, last = text.index("config rule"), text.rindex("config rule")
+            assert text.index("zone 'z'") < first < last < text.index("zone 'y'"), text

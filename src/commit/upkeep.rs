@@ -11,7 +11,7 @@ use crate::commit::log_session::LogSession;
 use crate::commit::place::Place;
 use crate::commit::publish::{self, LogRange, State, in_file};
 use crate::commit::{draft, last_good, open_session, recovery, retry, settle};
-use crate::error::{Damage, Error, Result};
+use crate::error::{Code, Damage, Error, Result};
 use crate::log::{End, Log};
 use crate::map::{Image, Making, Map, MapDirectory, Seq, Slack, Source};
 use crate::model::digest::of_text;
@@ -36,6 +36,36 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
     };
     let image = publish::image(core, &place.name, &package, &Making { source, ..making })?;
     private(&image, place)
+}
+
+/// Makes a map of a package as it was at a revision, by the log, that only this process reads. `Ok(None)` if there was no
+/// such package.
+///
+/// # Errors
+///
+/// [`Error::Missing`] if the log does not go back that far.
+pub(crate) fn private_map_of_past(
+    core: &Core,
+    name: &str,
+    revision: u64,
+    (seed, base): (u64, Seq),
+) -> Result<Option<Map>> {
+    // It is read before the log is asked: a transaction is in the log before its text is in place.
+    let present = match core.packages.find(name.as_bytes()) {
+        Err(error) if error.code() == Code::NotFound => Ok(None),
+        place => place.and_then(|place| private_map(core, &place, seed, base)).map(Some),
+    };
+    let past = core.logs.past()?;
+    if !past.is_changed_since(name, revision)? {
+        return present;
+    }
+    let Some(text) = past.text_at(name, revision)? else { return Ok(None) };
+    let place = core.packages.in_config(name);
+    let source = Source::default();
+    let making = Making { seed, base, source, slack: Slack::NEW };
+    let package = publish::parse_for_map(core, name, text.into())?;
+    let image = publish::image(core, name, &package, &making)?;
+    private(&image, &place).map(Some)
 }
 
 fn private(image: &Image, place: &Place) -> Result<Map> {

@@ -272,6 +272,32 @@ impl Past<'_> {
         }
     }
 
+    /// Reports whether a package was changed after a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] if the log does not go back that far; as for [`Past::each_transaction`].
+    pub fn is_changed_since(&self, package: &str, revision: u64) -> Result<bool> {
+        let mut next = None;
+        let changed = self.log.each_back(|record| {
+            if record.sequence <= revision {
+                next = Some(revision + 1);
+                return Ok(ControlFlow::Break(false));
+            }
+            next = Some(record.sequence);
+            let is_change = !matches!(record.kind, Kind::Baseline | Kind::Heads);
+            Ok(match is_change && record.package(package).is_some() {
+                true => ControlFlow::Break(true),
+                false => ControlFlow::Continue(()),
+            })
+        })?;
+        match changed {
+            Some(changed) => Ok(changed),
+            None if next.unwrap_or(1) == revision + 1 => Ok(false),
+            None => Err(too_old(package, revision)),
+        }
+    }
+
     /// Lists the packages that were changed after a transaction, sorted by name. If the log does not go back that far, the
     /// list may also hold packages that were not changed; `present` returns the packages that exist now.
     ///

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::commit::core::Core;
+use crate::commit::upkeep;
 use crate::error::{Error, Result};
 use crate::live::Store;
 use crate::map::{
@@ -16,8 +17,8 @@ use crate::model::value_type::ValueType;
 /// All packages as one commit left them, whatever is committed later. It keeps the maps it has read in memory, so
 /// drop it when it is no longer needed. It can be used from many threads at once.
 ///
-/// Each package is opened on its first read. A package that was not open in the store and has been compacted since
-/// cannot be read: that is [`Error::Stale`], never a newer value.
+/// Each package is opened on its first read. If its map is newer by then, it is read from the log; if the log does not go
+/// back that far, that is [`Error::Stale`], never a newer value.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     inner: Arc<Inner>,
@@ -369,6 +370,15 @@ impl Snapshot {
         Ok(MapPackage::of(map, Some(self.inner.seq)))
     }
 
+    /// Makes a map of a package as it was when this was opened. If the log cannot say that, the snapshot is too old.
+    #[cold]
+    fn past_map(&self, name: &[u8]) -> Result<Option<Arc<Map>>> {
+        let inner = &*self.inner;
+        let (core, shown) = (&inner.store.engine().core, crate::error::shown::name(name));
+        let made = upkeep::private_map_of_past(core, &shown, inner.revision, (inner.table.seed, inner.seq));
+        made.map(|map| map.map(Arc::new)).map_err(|_| Error::Stale { key: shown })
+    }
+
     /// Returns the map of a package, opening it if it is not open.
     fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
         let inner = &*self.inner;
@@ -380,9 +390,13 @@ impl Snapshot {
         let map = inner.store.inner.map(name)?;
         // Sequence numbers start anew in another run directory.
         let too_new = |map: &Arc<Map>| map.seed() != inner.table.seed || map.base().is_after(inner.seq);
-        if map.as_ref().is_some_and(too_new) {
-            return Err(Error::Stale { key: crate::error::shown::name(name) });
-        }
+        let map = match map {
+            Some(map) if !too_new(&map) => Some(map),
+            Some(_) => self.past_map(name)?,
+            None if inner.store.revision() == inner.revision => None,
+            // It may have been deleted since. Without a log nothing shows that it ever was.
+            None => self.past_map(name).unwrap_or_default(),
+        };
         if map.is_none() {
             inner.missing.store(true, Ordering::Relaxed);
         }

@@ -158,8 +158,8 @@ def _save_list(txn: Transaction, package: str, kind: str, present: List[Section]
     stays = _longest_rising(matched)
     # Names are generated anew when sections are deleted or moved, but not within a transaction.
     before = None
-    for index, (at, one) in enumerate(zip(matched, wanted)):
-        name = txn.add(package, kind) if at is None else present[at].name
+    for index, (old, one) in enumerate(zip(matched, wanted)):
+        name = txn.add(package, kind) if old is None else present[old].name
         if index not in stays:
             _move_behind(txn, package, kind, name, before)
         save(txn, one, f"{package}.{name}")
@@ -198,8 +198,9 @@ def _matched(old: List[Any], new: List[Any]) -> List[Optional[int]]:
     taken = set(found)
     for first, last, start, stop in groups:
         free = [at for at in range(first, last) if at not in taken]
-        for place, at in zip([place for place in range(start, stop) if found[place] is None], free):
-            found[place] = at
+        open_places = [place for place in range(start, stop) if found[place] is None]
+        for place, one in zip(open_places, free):
+            found[place] = one
     return found
 
 

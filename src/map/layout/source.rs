@@ -17,7 +17,7 @@ fn now_ns() -> i64 {
 }
 
 /// The identity of a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Source {
     inode: u64,
     size: u64,
