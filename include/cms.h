@@ -239,8 +239,8 @@ typedef struct cms_txn cms_txn;
 // All packages as one commit left them; later commits do not show. Any number of threads may use one at the same time.
 // It keeps the maps in memory that it has read, so close it when you have read what you need; it may outlive its
 // store. The memory it hands out is valid until it is closed. A package is opened when its first key is read. That may
-// fail with CMS_ERR_STALE if others have committed to it about a hundred times since the snapshot was opened, or once
-// if no program had read the package since the start of the machine. Then close the snapshot and open another.
+// fail with CMS_ERR_STALE if others have committed to it since, and the log, which has the text of then, is not kept or
+// does not go back that far any more. Then close the snapshot and open another.
 typedef struct cms_snapshot cms_snapshot;
 
 // A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
