@@ -69,6 +69,14 @@ impl<'e> Packages<'e> {
         self.core.packages.is_new(place)
     }
 
+    /// Reports whether a package has free names: nested sections, options outside of sections, and names in quotes. `None`
+    /// if there is no such package.
+    #[must_use]
+    pub fn has_free_names(&self, package: &[u8]) -> Option<bool> {
+        let is_there = self.core.packages.find(package).is_ok();
+        is_there.then(|| self.core.packages.has_free_names(package))
+    }
+
     /// Lists the packages of the configuration directory in byte order: regular files, also through symbolic links,
     /// whose names hold no dot. Files that cannot be packages, such as a FIFO, are skipped with a warning
     /// ([`crate::Options::warn`]).

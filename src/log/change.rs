@@ -260,13 +260,18 @@ pub(crate) fn compare(old: &Package, new: &Package) -> Vec<KeyChange> {
         for option in section.options() {
             changes.push(deleted(section, option));
         }
-        changes.push(of_section(section, What::Deleted(type_of(section))));
+        if !section.name().is_empty() {
+            changes.push(of_section(section, What::Deleted(type_of(section))));
+        }
     }
     let mut seen = HashSet::new();
     for section in new.sections().filter(|section| seen.insert(section.name())) {
         match was.get(section.name()) {
             None => {
-                changes.push(of_section(section, What::Added(type_of(section))));
+                // The root section is there if it has an option.
+                if !section.name().is_empty() {
+                    changes.push(of_section(section, What::Added(type_of(section))));
+                }
                 for option in section.options() {
                     changes.push(added(section, option));
                 }

@@ -104,6 +104,22 @@ pub fn join<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Vec<u8> {
     path
 }
 
+/// Returns the position of the first dot at or behind `start` that is in no quotes, in a key from its beginning on.
+#[must_use]
+pub fn next_dot(key: &[u8], start: usize) -> Option<usize> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, byte) in key.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b'.' if !is_quoted && at >= start => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Reports whether this is one part of a key, in the form that [`quote`] gives it.
 pub(crate) fn is_part(part: &[u8]) -> bool {
     is_plain(part) || unquote(part).is_ok_and(|name| *quote(&name) == *part)
@@ -253,6 +269,8 @@ mod tests {
         let names: Vec<Cow<'_, [u8]>> = split(&path).expect("a path");
         assert_eq!(names, [&b"a"[..], b"b.c", b"", b"d"]);
         assert_eq!(split(b"").expect("the root"), [&b""[..]; 0]);
+        assert_eq!([0, 2, 7].map(|start| next_dot(&path, start)), [Some(1), Some(7), Some(7)]);
+        assert_eq!([8, 11].map(|start| next_dot(&path, start)), [Some(10), None]);
         for wrong in ["a.", ".a", "a..b", "a=b", "\"a\"b", "a.\"b"] {
             assert!(split(wrong.as_bytes()).is_err(), "{wrong}");
         }

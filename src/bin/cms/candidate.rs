@@ -82,6 +82,9 @@ fn keys(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, F
         return if next == Next::Value { values(context, &typed[..equals]) } else { Ok(Vec::new()) };
     }
     let Some(dot) = outside_brackets(typed, b'.') else { return packages(context, ".") };
+    if let Some(keys) = free_keys(context, typed, next)? {
+        return Ok(keys);
+    }
     let (key, stem) = (Key::parse(&typed.as_bytes()[..dot])?, &typed[..=dot]);
     if let Some(snapshot) = context.mapped(&key.package) {
         return keys_of_map(&snapshot, &key, stem, &typed[dot + 1..], next);
@@ -96,6 +99,48 @@ fn keys(context: &mut Context, typed: &str, next: Next) -> Result<Vec<String>, F
         }
         Found::Option(..) => Vec::new(),
     })
+}
+
+/// Lists the keys one name further, in a package with nested sections and names in quotes; `None` for a package of UCI text.
+fn free_keys(context: &mut Context, typed: &str, next: Next) -> Result<Option<Vec<String>>, Failure> {
+    let name = typed.split('.').next().unwrap_or_default();
+    if context.store.packages().has_free_names(name.as_bytes()) != Some(true) {
+        return Ok(None);
+    }
+    let package = &context.load(name.as_bytes())?.package;
+    let mut words = BTreeSet::new();
+    let mut add = |path: &[u8], end: &str| {
+        let key = format!("{name}.{}", show(path));
+        if let Some(rest) = key.strip_prefix(typed) {
+            // The position of the next dot that is in no quotes: those of the part that is typed count as well.
+            match cms::key_part::next_dot(key.as_bytes(), key.len() - rest.len()) {
+                Some(dot) => words.insert(key[..=dot].to_owned()),
+                None => words.insert(format!("{key}{end}")),
+            };
+        }
+    };
+    for section in package.sections().filter(|section| !section.is_anonymous()) {
+        for option in section.options() {
+            match section.name() {
+                b"" => add(option.name(), next.end()),
+                path => add(&[path, b".", option.name()].concat(), next.end()),
+            }
+        }
+        if section.options().next().is_none() {
+            add(section.name(), next.end());
+        }
+    }
+    if outside_brackets(typed, b'.') == Some(name.len()) {
+        let rows = package.sections().filter(|section| section.is_anonymous()).map(Head::from);
+        let rows: Vec<Head<'_>> = rows.collect();
+        words.extend(section_words(
+            || rows.iter().copied(),
+            &format!("{name}."),
+            &typed[name.len() + 1..],
+            ".",
+        ));
+    }
+    Ok(Some(words.into_iter().collect()))
 }
 
 /// As [`keys`], of a package that has a map.
@@ -119,12 +164,16 @@ fn keys_of_map(
     Ok(options.map(|(option, _)| format!("{stem}{}{}", show(option), next.end())).collect())
 }
 
-/// Returns the last position of a character that is not inside the brackets of a selector.
+/// Returns the last position of a character that is not inside the brackets of a selector, or in quotes.
 fn outside_brackets(typed: &str, character: u8) -> Option<usize> {
-    let mut is_inside = false;
+    let (mut is_inside, mut is_quoted, mut is_escaped) = (false, false, false);
     let mut found = None;
     for (at, byte) in typed.bytes().enumerate() {
         match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
             b'[' => is_inside = true,
             b']' => is_inside = false,
             byte if byte == character && !is_inside => found = Some(at),

@@ -7,6 +7,7 @@ use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, 
 use crate::argument::show;
 use crate::context::{Context, find};
 use crate::failure::{Exit, Failure};
+use crate::flat;
 use crate::near;
 use crate::schema::checked::check_staged;
 use crate::shape::Shape;
@@ -367,6 +368,7 @@ pub fn each_of(
         let (key, value) = Key::parse_assignment(argument)?;
         let value =
             value.ok_or_else(|| Failure::Usage(format!("'{}': '=VALUE' is missing", show(argument))))?;
+        let key = if kind == DeltaKind::Set { flat::to_set(context, key)? } else { key };
         edits.apply(context, kind, &key, Some(value))?;
     }
     edits.finish(context)

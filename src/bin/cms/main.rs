@@ -15,6 +15,7 @@ mod editor;
 mod edits;
 mod events;
 mod failure;
+mod flat;
 mod gather;
 mod global;
 mod guard;

@@ -143,7 +143,9 @@ fn key_difference(old: &Package, new: &Package) -> Vec<(&'static str, Vec<u8>)> 
         let mut lines = Vec::new();
         for section in package.sections() {
             let name = names.of(section);
-            lines.push([old.name(), b".", &name, b"=", section.section_type()].concat());
+            if !section.name().is_empty() {
+                lines.push([old.name(), b".", &name, b"=", section.section_type()].concat());
+            }
             for option in section.options() {
                 let items: Vec<String> = option.value().items().map(shown::quoted).collect();
                 let key = [old.name(), b".", &name, b".", option.name(), b"="].concat();

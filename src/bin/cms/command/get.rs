@@ -7,6 +7,7 @@ use serde_json::Map;
 use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
+use crate::flat;
 use crate::json;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, bytes, stale, switch};
@@ -89,7 +90,7 @@ enum Got {
 }
 
 fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Result<Got, Failure> {
-    let key = Key::parse(argument)?;
+    let key = flat::to_get(context, Key::parse(argument)?)?;
     let mapped = match context.read_mapped(&key) {
         Some(Ok(mut items)) if items.len() == 1 => Some(Ok(Got::One(items.remove(0)))),
         Some(Ok(items)) => Some(Ok(Got::Many(items))),

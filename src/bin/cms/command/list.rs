@@ -1,6 +1,6 @@
 //! `cms list`: the names of packages, sections and options.
 
-use cms::Key;
+use cms::{Key, Section};
 use serde_json::{Value as Json, json};
 
 use crate::argument::show;
@@ -56,10 +56,14 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let key = Key::parse(argument)?;
     let package = &context.load_good(&key.package)?.package;
     let names = match find(package, &key)? {
-        Found::Package(package) => package
-            .sections()
-            .map(|section| (show(section.name()), Some(show(section.section_type()))))
-            .collect(),
+        Found::Package(package) => {
+            let (root, sections): (Vec<_>, Vec<_>) =
+                package.sections().partition(|section| section.name().is_empty());
+            let root_keys = root.iter().flat_map(|root| root.options());
+            let root_keys = root_keys.map(|option| (format!(".{}", show(option.name())), None));
+            let names = |section: Section<'_>| (show(section.name()), Some(show(section.section_type())));
+            root_keys.chain(sections.into_iter().map(names)).collect()
+        }
         Found::Section(section) => section.options().map(|option| (show(option.name()), None)).collect(),
         Found::Option(..) => {
             return Err(Failure::Usage("an option holds nothing to list; 'cms get' prints it".into()));

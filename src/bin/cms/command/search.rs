@@ -145,7 +145,8 @@ impl Search {
         for section in package.sections() {
             let name = names.of(section);
             let key = [package.name(), b".", &name].concat();
-            if self.keys && self.pattern.matches(&show(&key)) {
+            let is_root = section.name().is_empty();
+            if self.keys && !is_root && self.pattern.matches(&show(&key)) {
                 let text = [&key, b"=".as_slice(), section.section_type()].concat();
                 let value = json::text(section.section_type());
                 self.hit(context, &file, line_of(section.offset()), &key, &value, &text)?;

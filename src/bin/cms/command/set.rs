@@ -5,6 +5,7 @@ use cms::{DeltaKind, Key};
 use crate::context::Context;
 use crate::edits::{CHANGED, Edits, Goal, each_of};
 use crate::failure::{Exit, Failure};
+use crate::flat;
 use crate::input::read_value;
 use crate::shape::Output;
 use crate::spec::{Call, Command, FlagValues, Writes, bytes, commit, switch, with_staged};
@@ -61,6 +62,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 
 fn set_value(context: &mut Context, flags: &Flags, key: &[u8], value: &[u8]) -> Result<Exit, Failure> {
     let mut edits = Edits::new(Goal::of(flags.commit, flags.with_staged)?).strict(flags.strict);
-    edits.apply(context, DeltaKind::Set, &Key::parse(key)?, Some(value))?;
+    let key = flat::to_set(context, Key::parse(key)?)?;
+    edits.apply(context, DeltaKind::Set, &key, Some(value))?;
     edits.finish(context)
 }

@@ -106,9 +106,12 @@ fn show_one(
 }
 
 fn show_section(package: &Package, section: Section<'_>, name: &[u8], paint: Paint, out: &mut Vec<u8>) {
-    out.extend(paint.text(Color::Bold, &[package.name(), b".", name].concat()));
-    for part in [b"=", section.section_type(), b"\n"] {
-        out.extend_from_slice(part);
+    // The root section has neither a name nor a type.
+    if !section.name().is_empty() {
+        out.extend(paint.text(Color::Bold, &[package.name(), b".", name].concat()));
+        for part in [b"=", section.section_type(), b"\n"] {
+            out.extend_from_slice(part);
+        }
     }
     for option in section.options() {
         show_option(package.name(), name, option.name(), option.value(), paint, out);
