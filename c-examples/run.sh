@@ -41,8 +41,8 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in schema features read watch transaction history iterate typed_struct daemon smoke nulls faults values changes; do build $source $source.c; done
-for source in smoke nulls values changes; do build ${source}_cc $source.cc; done
+for source in schema features read watch transaction history iterate typed_struct daemon smoke nulls faults values types changes; do build $source $source.c; done
+for source in smoke nulls values types changes; do build ${source}_cc $source.cc; done
 build subscribe subscribe.c -pthread
 build verify verify.c
 build forked forked.c -pthread
@@ -113,7 +113,7 @@ for compiler in "$cxx" clang++; do
         fresh && expect "modern ($compiler $flags)" "all good" "$("$work/modern")"
     done
 done
-for source in values values_cc changes changes_cc; do
+for source in values values_cc types types_cc changes changes_cc; do
     smoke_store && expect $source "all good" "$("$work/$source")"
 done
 if [ "${2:-}" = small ]; then

@@ -219,6 +219,31 @@ typedef enum {
     CMS_ERR_SCHEMA = 22,
 } cms_status;
 
+// The type of a value. UCI text has strings and lists of strings; TOML and JSON have the others as well. A number is
+// never used again with another meaning.
+typedef enum {
+    // A string; also what a section's type is.
+    CMS_TYPE_STRING = 0,
+    // A list of strings.
+    CMS_TYPE_LIST = 1,
+    // A whole number, perhaps of more than 64 bits.
+    CMS_TYPE_INT = 2,
+    // A number with a point or an exponent; in TOML also inf and nan.
+    CMS_TYPE_FLOAT = 3,
+    // true or false.
+    CMS_TYPE_BOOL = 4,
+    // null, which JSON has.
+    CMS_TYPE_NULL = 5,
+    // A list of whole numbers.
+    CMS_TYPE_INT_LIST = 6,
+    // A list of floats.
+    CMS_TYPE_FLOAT_LIST = 7,
+    // A list of truth values.
+    CMS_TYPE_BOOL_LIST = 8,
+    // A nested or mixed value, as JSON text.
+    CMS_TYPE_JSON = 9,
+} cms_type;
+
 /* ---- Handles: each function names the one that it works on ---- */
 
 // An open store. Reads see each commit as soon as it is made, by any process; edits by hand are seen after
@@ -419,6 +444,7 @@ typedef struct {
     cms_bytes items;
     // CMS_OPTION_STRING or CMS_OPTION_LIST.
     int32_t kind;
+    cms_type type;
 } cms_option;
 
 // Called with the name of each package, and with the `data` given to cms_foreach_package. Returns 0 to go on; anything
@@ -628,8 +654,10 @@ cms_status cms_get_string(const cms_store *store,
 // Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is always written: it is
 // `fallback` where there is no number.
 //
+// A number of TOML or JSON may have each spelling that its format has.
+//
 // CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is not a number, does not fit, or is a list.
-// Otherwise as cms_get.
+// CMS_ERR_RANGE: it is a number of TOML or JSON that does not fit. Otherwise as cms_get.
 cms_status cms_get_int(const cms_store *store,
                        const char *key,
                        int64_t fallback,
@@ -656,8 +684,12 @@ cms_status cms_get_bool(const cms_store *store,
 
 // Reads a decimal number, whatever the locale. `fallback` as in cms_get_int.
 //
-// As cms_get_int.
-cms_status cms_get_double(const cms_store *store, const char *key, double fallback, double *value);
+// As cms_get_int; CMS_ERR_RANGE also for a number of TOML or JSON with more than 17 digits that count, of which some
+// would be lost.
+cms_status cms_get_double(const cms_store *store,
+                          const char *key,
+                          double fallback,
+                          double *value);
 
 // Reads a decimal number that must be between `least` and `most`, as cms_get_double does.
 //
@@ -1117,8 +1149,11 @@ cms_status cms_set(const cms_store *store,
 // Sets an option to a whole number, as cms_set does.
 cms_status cms_set_int(const cms_store *store, const char *key, int64_t value);
 
-// Sets an option to a truth value, as cms_set does: to "1", or to "0" if `value` is 0.
-cms_status cms_set_bool(const cms_store *store, const char *key, int32_t value);
+// Sets an option to a truth value, as cms_set does: in UCI to "1", or to "0" if `value` is 0; in TOML and JSON
+// to true or false.
+cms_status cms_set_bool(const cms_store *store,
+                        const char *key,
+                        int32_t value);
 
 // Sets an option to a decimal number, as cms_set does: with as few digits as read back to the same number, whatever
 // the locale.
@@ -1388,8 +1423,11 @@ cms_status cms_txn_get_size_range(cms_txn *txn,
 // Sets an option to a whole number, as cms_txn_set does.
 cms_status cms_txn_set_int(cms_txn *txn, const char *key, int64_t value);
 
-// Sets an option to a truth value, as cms_txn_set does: to "1", or to "0" if `value` is 0.
-cms_status cms_txn_set_bool(cms_txn *txn, const char *key, int32_t value);
+// Sets an option to a truth value, as cms_txn_set does: in UCI to "1", or to "0" if `value` is 0; in
+// TOML and JSON to true or false.
+cms_status cms_txn_set_bool(cms_txn *txn,
+                            const char *key,
+                            int32_t value);
 
 // Sets an option to a decimal number, as cms_txn_set does: with as few digits as read back to the same number,
 // whatever the locale.
@@ -1411,6 +1449,124 @@ cms_status cms_txn_resolve(cms_txn *txn,
                            char *buffer,
                            size_t size,
                            size_t *len);
+
+/* ---- Values with types ---- */
+
+// Returns the name of a type, as the command takes and prints it: "int", for example; "" if `type` is none of cms_type.
+const char *cms_type_name(int32_t type);
+
+// Gets the type of the newest committed value of a key. Typed reads such as cms_get_int need not be told: they read
+// the number 8080 of JSON as the string "8080" of UCI.
+//
+// CMS_ERR_NOT_FOUND: there is no such key. Otherwise as cms_get.
+cms_status cms_get_type(const cms_store *store,
+                        const char *key,
+                        cms_type *type);
+
+// Gets the type of a value in the state of the snapshot, as cms_get_type does.
+//
+// As cms_get_type, and CMS_ERR_STALE.
+cms_status cms_snapshot_get_type(const cms_snapshot *snapshot, const char *key, cms_type *type);
+
+// Gets the type of the value of a prepared key, as cms_get_type does.
+//
+// As cms_get_type.
+cms_status cms_key_get_type(cms_key *key, cms_type *type);
+
+// Gets the type of a value as the transaction sees it, as cms_get_type does: see cms_txn_get.
+//
+// As cms_get_type.
+cms_status cms_txn_get_type(cms_txn *txn, const char *key, cms_type *type);
+
+// Sets an option to a value of a type, one of cms_type that is no list, and commits that, as cms_set does. `value` is
+// its text: "null" for CMS_TYPE_NULL, JSON for CMS_TYPE_JSON. In a package of UCI text the value becomes a string.
+//
+// CMS_ERR_TYPE: the text is no value of the type. Otherwise as cms_set.
+cms_status cms_set_typed(const cms_store *store,
+                         const char *key,
+                         int32_t type,
+                         const char *value);
+
+// Sets an option to a value of a type, as cms_set_typed does, in a transaction.
+//
+// As cms_set_typed.
+cms_status cms_txn_set_typed(cms_txn *txn, const char *key, int32_t type, const char *value);
+
+// Sets an option to a list of a type, one of cms_type that is a list, and commits that, as cms_set_list does. TOML and
+// JSON keep a list without items. cms_set_list and cms_add_list keep the type of a list that is there.
+//
+// CMS_ERR_TYPE: an item is no value of the type. Otherwise as cms_set_list.
+cms_status cms_set_typed_list(const cms_store *store,
+                              const char *key,
+                              int32_t type,
+                              const char *const *items,
+                              size_t count);
+
+// Sets an option to a list of a type, as cms_set_typed_list does, in a transaction.
+//
+// As cms_set_typed_list.
+cms_status cms_txn_set_typed_list(cms_txn *txn,
+                                  const char *key,
+                                  int32_t type,
+                                  const char *const *items,
+                                  size_t count);
+
+/* ---- Changes that depend on the value ---- */
+
+// Adds `by` to a whole number and commits that; `sum` gets the new number, and may be NULL. If others add to the number
+// at the same time, each addition is made, in whatever process and thread. An option that does not exist counts as 0.
+// The number keeps its type.
+//
+// CMS_ERR_TYPE: the value is no whole number. CMS_ERR_RANGE: it or the sum does not fit into 64 bits. Otherwise as
+// cms_set. Nothing is changed then.
+cms_status cms_add_int(const cms_store *store,
+                       const char *key,
+                       int64_t by,
+                       int64_t *sum);
+
+// Adds `by` to a whole number in a transaction, as cms_add_int does. If another transaction changes the number before
+// the commit, the commit fails with CMS_ERR_CONFLICT.
+//
+// As cms_add_int.
+cms_status cms_txn_add_int(cms_txn *txn,
+                           const char *key,
+                           int64_t by,
+                           int64_t *sum);
+
+// Compares and sets: sets an option as cms_set does and commits that, but only if its value is `expected`; with NULL,
+// only if it does not exist. Another spelling of the same number or truth value is the same value, if the value has
+// such a type. Of several calls at once with the same `expected`, one succeeds.
+//
+// CMS_ERR_CONFLICT: it has another value, which the message names. Otherwise as cms_set. Nothing is changed then.
+cms_status cms_set_if(const cms_store *store,
+                      const char *key,
+                      const char *value,
+                      const char *expected);
+
+// Sets an option as cms_set does and commits that, but only if no transaction after `revision` has changed it: see
+// cms_revision.
+//
+// CMS_ERR_CONFLICT: one has. CMS_ERR_INVALID: the store has no such revision yet. CMS_ERR_NOT_FOUND: there is no log.
+// Otherwise as cms_set. Nothing is changed then.
+cms_status cms_set_if_revision(const cms_store *store,
+                               const char *key,
+                               const char *value,
+                               uint64_t revision);
+
+// Fails unless the value of a key is `expected`, or, with NULL, the key does not exist; see cms_set_if. If another
+// transaction changes the key before the commit, the commit fails with CMS_ERR_CONFLICT.
+//
+// CMS_ERR_CONFLICT: it has another value.
+cms_status cms_txn_expect(cms_txn *txn,
+                          const char *key,
+                          const char *expected);
+
+// Fails if a transaction after `revision` has changed a key, as cms_txn_expect does; see cms_set_if_revision.
+//
+// CMS_ERR_CONFLICT: one has. CMS_ERR_INVALID: the store has no such revision yet. CMS_ERR_NOT_FOUND: there is no log.
+cms_status cms_txn_expect_revision(cms_txn *txn,
+                                   const char *key,
+                                   uint64_t revision);
 
 /* ---- Authors and requests: for a program that commits for others ---- */
 

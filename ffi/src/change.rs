@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use cms_core::{Error, Transaction};
+use cms_core::{Error, Transaction, ValueType};
 
 use crate::handle::{bytes, check, check_buffer, check_text, handle, put_value, required};
 use crate::open::cms_store;
@@ -12,7 +12,7 @@ use crate::status::{Failure, cms_status, guard};
 pub const VALUE: &str = "value";
 
 /// Makes a transaction of one change, which is made whatever others have changed meanwhile.
-fn commit(
+pub fn commit(
     store: &cms_store,
     change: &mut dyn FnMut(&mut Transaction) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -45,7 +45,7 @@ pub unsafe fn changed(
 }
 
 /// Names the key in the error of a value that is not allowed.
-fn blame(error: Error, key: &[u8], value: &[u8]) -> Failure {
+pub fn blame(error: Error, key: &[u8], value: &[u8]) -> Failure {
     let (shown, key_shown) = (cms_core::shown::name(value), cms_core::shown::name(key));
     match &error {
         Error::Invalid { what, .. } if *what == shown && shown != key_shown => {
@@ -55,16 +55,20 @@ fn blame(error: Error, key: &[u8], value: &[u8]) -> Failure {
     }
 }
 
-/// Sets an option to text that the library has made.
+/// Sets an option to text that the library has made, of a type.
 ///
 /// # Safety
 ///
 /// C2.
-pub unsafe fn set(txn: &mut Transaction, key: *const c_char, text: &str) -> Result<(), Failure> {
+pub unsafe fn set(
+    txn: &mut Transaction,
+    key: *const c_char,
+    (text, value_type): (&str, ValueType),
+) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
     let key = unsafe { bytes(key, "key") }?;
     check(key, "key")?;
-    Ok(txn.set(key, text.as_bytes())?)
+    Ok(txn.set_typed(key, text.as_bytes(), value_type)?)
 }
 
 /// Sets an option to a list.
@@ -81,6 +85,25 @@ pub unsafe fn set_list(
     // SAFETY: C2.
     let key = unsafe { bytes(key, "key") }?;
     check(key, "key")?;
+    // SAFETY: C2, C3.
+    let items = unsafe { list_items(items, count) }?;
+    txn.set_list(key, &items).map_err(|error| blame_item(error, key, &items))
+}
+
+/// Names the key in the error of an item that is not allowed.
+pub fn blame_item(error: Error, key: &[u8], items: &[&[u8]]) -> Failure {
+    let is_it =
+        |item: &&&[u8]| matches!(&error, Error::Invalid { what, .. } if *what == cms_core::shown::name(item));
+    let item = items.iter().find(is_it).map_or(&[][..], |item| *item);
+    blame(error, key, item)
+}
+
+/// Reads the items of a list.
+///
+/// # Safety
+///
+/// C2, C3; as for [`bytes`].
+pub unsafe fn list_items<'s>(items: *const *const c_char, count: usize) -> Result<Vec<&'s [u8]>, Failure> {
     if count > 0 {
         required(items.cast_mut(), "items")?;
     }
@@ -92,14 +115,7 @@ pub unsafe fn set_list(
         // SAFETY: C2.
         unsafe { bytes(item, "one of items") }
     };
-    let items = (0..count).map(item).collect::<Result<Vec<_>, _>>()?;
-    txn.set_list(key, &items).map_err(|error| {
-        let is_it = |item: &&&[u8]| {
-            matches!(&error, Error::Invalid { what, .. } if *what == cms_core::shown::name(item))
-        };
-        let item = items.iter().find(is_it).map_or(&[][..], |item| *item);
-        blame(error, key, item)
-    })
+    (0..count).map(item).collect()
 }
 
 /// Adds a section, and writes its name to the buffer.
@@ -177,18 +193,19 @@ pub unsafe extern "C" fn cms_set_int(store: *const cms_store, key: *const c_char
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2, C3.
-        commit(store, &mut |txn| unsafe { set(txn, key, &number(value)) })
+        commit(store, &mut |txn| unsafe { set(txn, key, (&number(value), ValueType::Int)) })
     })
 }
 
-/// Sets an option to a truth value, as cms_set does: to "1", or to "0" if `value` is 0.
+/// Sets an option to a truth value, as cms_set does: in UCI to "1", or to "0" if `value` is 0; in TOML and JSON
+/// to true or false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_set_bool(store: *const cms_store, key: *const c_char, value: i32) -> cms_status {
     guard(|| {
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2, C3.
-        commit(store, &mut |txn| unsafe { set(txn, key, truth(value)) })
+        commit(store, &mut |txn| unsafe { set(txn, key, (truth(value), ValueType::Bool)) })
     })
 }
 
@@ -206,7 +223,7 @@ pub unsafe extern "C" fn cms_set_double(
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2, C3.
-        commit(store, &mut |txn| unsafe { set(txn, key, &decimal(value)?) })
+        commit(store, &mut |txn| unsafe { set(txn, key, (&decimal(value)?, ValueType::Float)) })
     })
 }
 
@@ -217,7 +234,7 @@ pub unsafe extern "C" fn cms_set_size(store: *const cms_store, key: *const c_cha
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?;
         // SAFETY: C2, C3.
-        commit(store, &mut |txn| unsafe { set(txn, key, &number(value)) })
+        commit(store, &mut |txn| unsafe { set(txn, key, (&number(value), ValueType::Int)) })
     })
 }
 

@@ -90,7 +90,8 @@ unsafe fn options(
     check(name, "section")?;
     let missing = || Error::NotFound { key: String::from_utf8_lossy(&[package, b".", name].concat()).into() };
     let section = snapshot.package(package)?.section(name).ok_or_else(missing)?;
-    Ok(until(section.options(), |(name, value)| {
+    let mut options = section.options();
+    Ok(until(std::iter::from_fn(|| options.next_typed()), |(name, value)| {
         let option = option_of(name, value);
         // SAFETY: C8.
         unsafe { call(&raw const option, data) }

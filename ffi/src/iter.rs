@@ -2,13 +2,14 @@
 
 use std::ffi::{CString, c_char};
 
-use cms_core::map::{MapOptions, MapSection, MapSections, MapValue};
-use cms_core::{Error, Snapshot};
+use cms_core::map::{MapOptions, MapSection, MapSections, MapValue, TypedValue};
+use cms_core::{Error, Snapshot, ValueType};
 
 use crate::handle::{bytes, check, cms_bytes, handle, handle_mut, optional, reclaim, required, write_handle};
 use crate::sized::{self, sized};
 use crate::snapshot::{cms_snapshot, items_of};
 use crate::status::{Failure, cms_status, guard, guard_void};
+use crate::value_type::cms_type;
 
 /// Iterates over packages. One thread uses one at a time.
 pub struct cms_package_iter(std::vec::IntoIter<CString>, CString);
@@ -52,7 +53,7 @@ pub struct OptionCopy {
     pub name: CString,
     /// Each item with a NUL byte behind it; just one for a string.
     pub items: Vec<u8>,
-    pub is_list: bool,
+    pub value_type: ValueType,
 }
 
 impl cms_section_iter {
@@ -101,6 +102,7 @@ sized! {
         pub items: cms_bytes,
         /// CMS_OPTION_STRING or CMS_OPTION_LIST.
         pub kind: i32,
+        pub r#type: cms_type,
     }
 }
 
@@ -111,14 +113,15 @@ pub fn section_of(found: MapSection<'_>) -> cms_section {
 }
 
 /// Describes an option.
-pub fn option_of(name: &[u8], found: MapValue<'_>) -> cms_option {
-    let (value, kind) = match found {
+pub fn option_of(name: &[u8], found: TypedValue<'_>) -> cms_option {
+    let (value, kind) = match found.value {
         MapValue::String(string) => (string, CMS_OPTION_STRING),
         MapValue::List(list) => (list.get(0).unwrap_or_default(), CMS_OPTION_LIST),
     };
     let value = if value.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(value) };
-    let (name, items) = (cms_bytes::of(name), items_of(found));
-    cms_option { size: size_of::<cms_option>(), name, value, items, kind }
+    let (name, items) = (cms_bytes::of(name), items_of(found.value));
+    let r#type = cms_type::of(found.value_type);
+    cms_option { size: size_of::<cms_option>(), name, value, items, kind, r#type }
 }
 
 /// An option that holds one string.
@@ -287,16 +290,17 @@ pub unsafe extern "C" fn cms_option_iter_next(
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let option = match &mut iter.0 {
             Options::Map { options, .. } => {
-                let (name, found) = options.next().ok_or(Failure::End)?;
+                let (name, found) = options.next_typed().ok_or(Failure::End)?;
                 option_of(name, found)
             }
             Options::Copied(copies, done) => {
                 let found = next_copy(copies, done)?;
                 let first = found.items.split(|byte| *byte == 0).next().unwrap_or_default();
                 let value = if first.is_empty() { cms_bytes::EMPTY } else { cms_bytes::of(first) };
-                let kind = if found.is_list { CMS_OPTION_LIST } else { CMS_OPTION_STRING };
+                let is_list = found.value_type.is_list();
+                let kind = if is_list { CMS_OPTION_LIST } else { CMS_OPTION_STRING };
                 let (name, items) = (cms_bytes::of(found.name.as_bytes()), cms_bytes::of(&found.items));
-                cms_option { size: 0, name, value, items, kind }
+                cms_option { size: 0, name, value, items, kind, r#type: cms_type::of(found.value_type) }
             }
         };
         // SAFETY: C7.

@@ -12,7 +12,7 @@ use crate::open::cms_store;
 use crate::snapshot::items_of;
 use crate::status::{cms_status, guard, guard_void};
 use crate::store::explain;
-use crate::typed::{OfKey, typed};
+use crate::typed::{OfKey, hot_of_key, typed};
 
 /// A key that is read again and again: it remembers where its value is. One thread uses one at a time. It may
 /// outlive its store.
@@ -128,8 +128,17 @@ pub unsafe extern "C" fn cms_key_get_list(key: *mut cms_key, items: *mut cms_byt
 /// Reads a whole number as cms_get_int does.
 ///
 /// As cms_get_int.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_get_int(key: *mut cms_key, fallback: i64, value: *mut i64) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_key(key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfKey::new(key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -156,8 +165,17 @@ pub unsafe extern "C" fn cms_key_get_int_range(
 /// Reads a truth value as cms_get_bool does.
 ///
 /// As cms_get_bool.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_get_bool(key: *mut cms_key, fallback: i32, value: *mut i32) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_key(key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfKey::new(key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -167,8 +185,17 @@ pub unsafe extern "C" fn cms_key_get_bool(key: *mut cms_key, fallback: i32, valu
 /// Reads a decimal number as cms_get_double does.
 ///
 /// As cms_get_double.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_get_double(key: *mut cms_key, fallback: f64, value: *mut f64) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_key(key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfKey::new(key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -195,8 +222,17 @@ pub unsafe extern "C" fn cms_key_get_double_range(
 /// Reads a number of bytes as cms_get_size does.
 ///
 /// As cms_get_size.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_key_get_size(key: *mut cms_key, fallback: u64, value: *mut u64) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_key(key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfKey::new(key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.

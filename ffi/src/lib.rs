@@ -34,6 +34,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the rules are stated once, at the top of the header")]
 
 mod archive;
+mod atomic;
 mod attribution;
 mod audit;
 mod change;
@@ -59,6 +60,7 @@ mod txn_iter;
 mod txn_typed;
 mod typed;
 mod undo;
+mod value_type;
 mod verify;
 mod violation;
 mod watch;

@@ -6,7 +6,7 @@ use crate::handle::{bytes, check_buffer, handle, put_value, write_result};
 use crate::snapshot::cms_snapshot;
 use crate::status::{cms_status, guard};
 use crate::store::resolved;
-use crate::typed::{OfSnapshot, typed};
+use crate::typed::{OfSnapshot, hot_of_snapshot, typed};
 
 /// Finds a string without copying it. Unlike elsewhere, `value` is always written: it is `fallback` where there is no
 /// string, which may be NULL. A string ends with a NUL byte and is valid until the snapshot is closed.
@@ -32,6 +32,7 @@ pub unsafe extern "C" fn cms_snapshot_get_string(
 /// Reads a whole number as cms_get_int does, in the state of the snapshot.
 ///
 /// As cms_get_int, and CMS_ERR_STALE.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get_int(
     snapshot: *const cms_snapshot,
@@ -39,6 +40,14 @@ pub unsafe extern "C" fn cms_snapshot_get_int(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_snapshot(snapshot, key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfSnapshot::new(snapshot, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -66,6 +75,7 @@ pub unsafe extern "C" fn cms_snapshot_get_int_range(
 /// Reads a truth value as cms_get_bool does, in the state of the snapshot.
 ///
 /// As cms_get_bool, and CMS_ERR_STALE.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get_bool(
     snapshot: *const cms_snapshot,
@@ -73,6 +83,14 @@ pub unsafe extern "C" fn cms_snapshot_get_bool(
     fallback: i32,
     value: *mut i32,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_snapshot(snapshot, key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfSnapshot::new(snapshot, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -82,6 +100,7 @@ pub unsafe extern "C" fn cms_snapshot_get_bool(
 /// Reads a decimal number as cms_get_double does, in the state of the snapshot.
 ///
 /// As cms_get_double, and CMS_ERR_STALE.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get_double(
     snapshot: *const cms_snapshot,
@@ -89,6 +108,14 @@ pub unsafe extern "C" fn cms_snapshot_get_double(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_snapshot(snapshot, key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfSnapshot::new(snapshot, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -116,6 +143,7 @@ pub unsafe extern "C" fn cms_snapshot_get_double_range(
 /// Reads a number of bytes as cms_get_size does, in the state of the snapshot.
 ///
 /// As cms_get_size, and CMS_ERR_STALE.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_snapshot_get_size(
     snapshot: *const cms_snapshot,
@@ -123,6 +151,14 @@ pub unsafe extern "C" fn cms_snapshot_get_size(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot_of_snapshot(snapshot, key) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfSnapshot::new(snapshot, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.

@@ -12,7 +12,7 @@ use crate::handle::{
 };
 use crate::open::cms_store;
 use crate::status::{Failure, Unfit, cms_status, guard, missed};
-use crate::typed::{OfStore, string_or, typed};
+use crate::typed::{OfStore, hot, string_or, typed};
 
 /// Reads the newest committed value of a key into `buffer`, as snprintf would: at most `size` bytes are written,
 /// a NUL byte is always the last of them, and `len` gets the length of the whole value, without the NUL byte.
@@ -174,8 +174,11 @@ pub unsafe extern "C" fn cms_get_string(
 /// Reads a whole number: decimal, or hexadecimal behind 0x. Unlike elsewhere, `value` is always written: it is
 /// `fallback` where there is no number.
 ///
+/// A number of TOML or JSON may have each spelling that its format has.
+///
 /// CMS_ERR_NOT_FOUND: there is no such key. CMS_ERR_TYPE: the value is not a number, does not fit, or is a list.
-/// Otherwise as cms_get.
+/// CMS_ERR_RANGE: it is a number of TOML or JSON that does not fit. Otherwise as cms_get.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_int(
     store: *const cms_store,
@@ -183,6 +186,14 @@ pub unsafe extern "C" fn cms_get_int(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, None) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -192,6 +203,7 @@ pub unsafe extern "C" fn cms_get_int(
 /// Reads a whole number that must be between `least` and `most`, as cms_get_int does.
 ///
 /// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_int.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_int_range(
     store: *const cms_store,
@@ -201,6 +213,14 @@ pub unsafe extern "C" fn cms_get_int_range(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, Some((least, most))) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -211,6 +231,7 @@ pub unsafe extern "C" fn cms_get_int_range(
 /// `fallback` as in cms_get_int.
 ///
 /// As cms_get_int.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_bool(
     store: *const cms_store,
@@ -218,6 +239,14 @@ pub unsafe extern "C" fn cms_get_bool(
     fallback: i32,
     value: *mut i32,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, None) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -226,7 +255,9 @@ pub unsafe extern "C" fn cms_get_bool(
 
 /// Reads a decimal number, whatever the locale. `fallback` as in cms_get_int.
 ///
-/// As cms_get_int.
+/// As cms_get_int; CMS_ERR_RANGE also for a number of TOML or JSON with more than 17 digits that count, of which some
+/// would be lost.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_double(
     store: *const cms_store,
@@ -234,6 +265,14 @@ pub unsafe extern "C" fn cms_get_double(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, None) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -243,6 +282,7 @@ pub unsafe extern "C" fn cms_get_double(
 /// Reads a decimal number that must be between `least` and `most`, as cms_get_double does.
 ///
 /// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_double.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_double_range(
     store: *const cms_store,
@@ -252,6 +292,14 @@ pub unsafe extern "C" fn cms_get_double_range(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, Some((least, most))) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -262,6 +310,7 @@ pub unsafe extern "C" fn cms_get_double_range(
 /// those. `fallback` as in cms_get_int.
 ///
 /// As cms_get_int.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_size(
     store: *const cms_store,
@@ -269,6 +318,14 @@ pub unsafe extern "C" fn cms_get_size(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, None) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.
@@ -278,6 +335,7 @@ pub unsafe extern "C" fn cms_get_size(
 /// Reads a number of bytes that must be between `least` and `most`, as cms_get_size does.
 ///
 /// CMS_ERR_RANGE: it is not; `value` is `fallback` then. Otherwise as cms_get_size.
+#[cfg_attr(cms_speed, optimize(speed))]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_get_size_range(
     store: *const cms_store,
@@ -287,6 +345,14 @@ pub unsafe extern "C" fn cms_get_size_range(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
+    // SAFETY: C1, C2.
+    if let Some(found) = unsafe { hot(store, key, Some((least, most))) }
+        && !value.is_null()
+    {
+        // SAFETY: C5.
+        unsafe { write_result(value, found) };
+        return cms_status::CMS_OK;
+    }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
     // Guarded by `guard` in `typed`. SAFETY: C5.

@@ -2,8 +2,8 @@
 
 use std::ffi::{CString, c_char};
 
-use cms_core::SectionHead;
 use cms_core::log::Content;
+use cms_core::{SectionHead, ValueType};
 
 use crate::handle::{bytes, check, handle_mut, optional, required, text, write_handle};
 use crate::iter::{OptionCopy, SectionCopy, cms_option_iter, cms_package_iter, cms_section_iter};
@@ -82,7 +82,8 @@ pub unsafe extern "C" fn cms_txn_option_iter_open(
         let section = unsafe { bytes(section, "section") }?;
         check(package, "package")?;
         check(section, "section")?;
-        let options = txn.transaction().options(package, section)?.into_iter().map(option_copy).collect();
+        let options =
+            txn.transaction().options_typed(package, section)?.into_iter().map(option_copy).collect();
         // SAFETY: not NULL, C5.
         unsafe { write_handle(place, cms_option_iter::of_copies(options)) };
         Ok(())
@@ -93,9 +94,8 @@ fn section_copy(head: &SectionHead) -> SectionCopy {
     SectionCopy { name: text(&head.name), r#type: text(&head.section_type), is_anonymous: head.is_anonymous }
 }
 
-fn option_copy((name, value): (Vec<u8>, Content)) -> OptionCopy {
+fn option_copy((name, value, value_type): (Vec<u8>, Content, ValueType)) -> OptionCopy {
     let name: CString = text(&name);
-    let is_list = matches!(value, Content::List(_));
     let items = value.items().iter().flat_map(|item| [item.as_slice(), b"\0".as_slice()].concat()).collect();
-    OptionCopy { name, items, is_list }
+    OptionCopy { name, items, value_type }
 }

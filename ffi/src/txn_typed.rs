@@ -2,6 +2,8 @@
 
 use std::ffi::c_char;
 
+use cms_core::ValueType;
+
 use crate::change::{decimal, number, set, truth};
 use crate::handle::{bytes, check, check_buffer, handle_mut, put_value};
 use crate::status::{Failure, cms_status, guard};
@@ -151,18 +153,19 @@ pub unsafe extern "C" fn cms_txn_set_int(txn: *mut cms_txn, key: *const c_char, 
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: C2.
-        unsafe { set(&mut txn.0, key, &number(value)) }
+        unsafe { set(&mut txn.0, key, (&number(value), ValueType::Int)) }
     })
 }
 
-/// Sets an option to a truth value, as cms_txn_set does: to "1", or to "0" if `value` is 0.
+/// Sets an option to a truth value, as cms_txn_set does: in UCI to "1", or to "0" if `value` is 0; in
+/// TOML and JSON to true or false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_bool(txn: *mut cms_txn, key: *const c_char, value: i32) -> cms_status {
     guard(|| {
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: C2.
-        unsafe { set(&mut txn.0, key, truth(value)) }
+        unsafe { set(&mut txn.0, key, (truth(value), ValueType::Bool)) }
     })
 }
 
@@ -176,7 +179,7 @@ pub unsafe extern "C" fn cms_txn_set_double(txn: *mut cms_txn, key: *const c_cha
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: C2.
-        unsafe { set(&mut txn.0, key, &decimal(value)?) }
+        unsafe { set(&mut txn.0, key, (&decimal(value)?, ValueType::Float)) }
     })
 }
 
@@ -187,7 +190,7 @@ pub unsafe extern "C" fn cms_txn_set_size(txn: *mut cms_txn, key: *const c_char,
         // SAFETY: C1, C4.
         let txn = unsafe { handle_mut(txn, "txn") }?;
         // SAFETY: C2.
-        unsafe { set(&mut txn.0, key, &number(value)) }
+        unsafe { set(&mut txn.0, key, (&number(value), ValueType::Int)) }
     })
 }
 

@@ -4,9 +4,9 @@ use std::ffi::c_char;
 use std::fmt::Display;
 
 use cms_core::log::Content;
-use cms_core::map::{Answer, Hot, KeyText, MapValue};
+use cms_core::map::{Answer, Hot, KeyText, MapValue, TypedValue};
 use cms_core::typed::{self as convert, NotA};
-use cms_core::{Prepared, Snapshot, Store, Transaction};
+use cms_core::{Prepared, Snapshot, Store, Transaction, ValueType};
 
 use crate::handle::{
     bytes, check, check_buffer, handle, handle_mut, key_text, optional, put_value, required, write_result,
@@ -23,37 +23,65 @@ pub trait Source {
     /// Calls `take` with the string that the key holds.
     fn read(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), Failure>;
 
+    /// As `read`, with the type of the value; a list is taken as one without a text.
+    fn read_typed(&mut self, take: &mut dyn FnMut(&[u8], ValueType)) -> Result<(), Failure>;
+
     /// Returns the store, and the key.
     fn place(&self) -> (&Store, &[u8]);
 }
 
 /// A type that values are converted to.
 pub trait Typed: Copy + PartialOrd + Display {
-    fn convert(text: &[u8]) -> Result<Self, NotA>;
+    /// Converts the text of a value of a type.
+    fn convert(text: &[u8], value_type: ValueType) -> Result<Self, NotA>;
+
+    /// As `convert`, for the spellings that are read the same way whatever the type is, and nearly all values have;
+    /// `None` for others.
+    fn quick(text: &[u8]) -> Option<Self>;
 }
 
 impl Typed for i64 {
-    fn convert(text: &[u8]) -> Result<Self, NotA> {
-        convert::integer(text)
+    fn convert(text: &[u8], value_type: ValueType) -> Result<Self, NotA> {
+        convert::integer_of(text, value_type)
+    }
+
+    #[inline(always)]
+    fn quick(text: &[u8]) -> Option<Self> {
+        convert::short_integer(text)
     }
 }
 
 /// In C a truth value is an `int`.
 impl Typed for i32 {
-    fn convert(text: &[u8]) -> Result<Self, NotA> {
+    fn convert(text: &[u8], _: ValueType) -> Result<Self, NotA> {
         convert::boolean(text).map(Self::from)
+    }
+
+    #[inline(always)]
+    fn quick(text: &[u8]) -> Option<Self> {
+        convert::boolean(text).ok().map(Self::from)
     }
 }
 
 impl Typed for f64 {
-    fn convert(text: &[u8]) -> Result<Self, NotA> {
-        convert::number(text)
+    fn convert(text: &[u8], value_type: ValueType) -> Result<Self, NotA> {
+        convert::number_of(text, value_type)
+    }
+
+    #[inline(always)]
+    fn quick(text: &[u8]) -> Option<Self> {
+        convert::short_number(text)
     }
 }
 
 impl Typed for u64 {
-    fn convert(text: &[u8]) -> Result<Self, NotA> {
-        convert::size(text)
+    fn convert(text: &[u8], value_type: ValueType) -> Result<Self, NotA> {
+        convert::size_of(text, value_type)
+    }
+
+    #[inline(always)]
+    fn quick(text: &[u8]) -> Option<Self> {
+        convert::short_integer(text).and_then(|number| Self::try_from(number).ok())
     }
 }
 
@@ -85,6 +113,14 @@ impl Source for OfStore<'_> {
             Answer::Found(()) => Ok(()),
             Answer::Missing(key) => Err(Failure::Missing(key.to_vec())),
             Answer::Unknown => self.read_slowly(take),
+        }
+    }
+
+    fn read_typed(&mut self, take: &mut dyn FnMut(&[u8], ValueType)) -> Result<(), Failure> {
+        let (store, key) = (self.0, self.1.to_bytes());
+        match store.get_typed(key, |typed| take_text(typed, take)) {
+            Ok(Some(())) => Ok(()),
+            other => Err(explain(store, key, other)),
         }
     }
 
@@ -136,6 +172,14 @@ impl Source for OfSnapshot<'_> {
         Ok(())
     }
 
+    fn read_typed(&mut self, take: &mut dyn FnMut(&[u8], ValueType)) -> Result<(), Failure> {
+        match self.0.get_typed(self.1) {
+            Ok(Some(typed)) => take_text(typed, take),
+            other => return Err(explain(self.0.store(), self.1, other)),
+        }
+        Ok(())
+    }
+
     fn place(&self) -> (&Store, &[u8]) {
         (self.0.store(), self.1)
     }
@@ -159,6 +203,17 @@ impl Source for OfKey<'_> {
         let found = match self.0.get() {
             Ok(Some(MapValue::String(string))) => {
                 take(string);
+                return Ok(());
+            }
+            other => other.map(|found| found.map(drop)),
+        };
+        Err(explain(self.0.store(), self.0.key(), found))
+    }
+
+    fn read_typed(&mut self, take: &mut dyn FnMut(&[u8], ValueType)) -> Result<(), Failure> {
+        let found = match self.0.get_typed() {
+            Ok(Some(typed)) => {
+                take_text(typed, take);
                 return Ok(());
             }
             other => other.map(|found| found.map(drop)),
@@ -202,8 +257,101 @@ impl Source for OfTxn<'_> {
         Ok(())
     }
 
+    fn read_typed(&mut self, take: &mut dyn FnMut(&[u8], ValueType)) -> Result<(), Failure> {
+        match self.0.get_typed(self.1)? {
+            Some((Content::String(string), value_type)) => take(&string, value_type),
+            Some((Content::List(_), value_type)) => take(b"", value_type),
+            None => return Err(Failure::Missing(self.1.to_vec())),
+        }
+        Ok(())
+    }
+
     fn place(&self) -> (&Store, &[u8]) {
         (self.0.store(), self.1)
+    }
+}
+
+/// Reads a value that this process has found before, or that is found at once, and converts it: the common case of typed
+/// reads. `None` leaves it to the general case, which also tells what is wrong.
+///
+/// # Safety
+///
+/// C1, C2.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(always)]
+pub unsafe fn hot<T: Typed>(
+    store: *const cms_store,
+    key: *const c_char,
+    limits: Option<(T, T)>,
+) -> Option<T> {
+    if store.is_null() || key.is_null() {
+        return None;
+    }
+    // SAFETY: not NULL, C1.
+    let store = &unsafe { &*store }.0;
+    // SAFETY: not NULL, C2.
+    let text = unsafe { key_text(key) };
+    let found = match store.peek_hot(text, T::quick) {
+        Hot::Found(value) => value,
+        // The read that enters the key.
+        Hot::Absent => match store.peek_next(text, T::quick) {
+            Answer::Found(value) => value,
+            _ => None,
+        },
+        Hot::Skipped => match store.peek_text(text, T::quick) {
+            Answer::Found(value) => value,
+            _ => None,
+        },
+    };
+    found.filter(|value| limits.is_none_or(|(least, most)| least <= *value && *value <= most))
+}
+
+/// As `hot`, of a snapshot.
+///
+/// # Safety
+///
+/// C1, C2.
+#[cfg_attr(cms_speed, optimize(speed))]
+#[inline(always)]
+pub unsafe fn hot_of_snapshot<T: Typed>(snapshot: *const cms_snapshot, key: *const c_char) -> Option<T> {
+    if snapshot.is_null() || key.is_null() {
+        return None;
+    }
+    // SAFETY: not NULL, C1.
+    let snapshot = &unsafe { &*snapshot }.0;
+    // SAFETY: not NULL, C2.
+    let text = unsafe { key_text(key) };
+    match snapshot.peek_hot(text) {
+        Hot::Found(value) => T::quick(value),
+        Hot::Absent => match snapshot.peek_next(text) {
+            Answer::Found(value) => T::quick(value),
+            _ => None,
+        },
+        Hot::Skipped => match snapshot.peek_text(text) {
+            Answer::Found(value) => T::quick(value),
+            _ => None,
+        },
+    }
+}
+
+/// As `hot`, of a prepared key.
+///
+/// # Safety
+///
+/// C1, C4.
+#[inline(always)]
+pub unsafe fn hot_of_key<T: Typed>(key: *const cms_key) -> Option<T> {
+    // SAFETY: C1, C4.
+    match unsafe { key.as_ref() }?.0.peek() {
+        Some(MapValue::String(text)) => T::quick(text),
+        _ => None,
+    }
+}
+
+fn take_text(typed: TypedValue<'_>, take: &mut dyn FnMut(&[u8], ValueType)) {
+    match typed.value {
+        MapValue::String(text) => take(text, typed.value_type),
+        MapValue::List(_) => take(b"", typed.value_type),
     }
 }
 
@@ -255,9 +403,12 @@ pub unsafe fn typed<T: Typed>(
 }
 
 fn read_typed<T: Typed>(source: &mut dyn Source, limits: Option<(T, T)>) -> Result<T, Failure> {
-    let mut found: Result<T, (&str, Vec<u8>)> = Err(("", Vec::new()));
-    source.read(&mut |text| found = T::convert(text).map_err(|why| (why.0, text.to_vec())))?;
-    let value = found.map_err(|(why, text)| Unfit::of(source, &text, why.into(), false))?;
+    let mut quick = None;
+    source.read(&mut |text| quick = T::quick(text))?;
+    let value = match quick {
+        Some(value) => value,
+        None => read_by_type(source)?,
+    };
     match limits {
         Some((least, most)) if !(least <= value && value <= most) => {
             let mut text = Vec::new();
@@ -266,6 +417,26 @@ fn read_typed<T: Typed>(source: &mut dyn Source, limits: Option<(T, T)>) -> Resu
             Err(Unfit::of(source, &text, why.into(), true))
         }
         _ => Ok(value),
+    }
+}
+
+/// Reads a value whose text depends on its type, or is none that was asked for.
+#[cold]
+fn read_by_type<T: Typed>(source: &mut dyn Source) -> Result<T, Failure> {
+    let mut found: Option<Result<T, (NotA, Vec<u8>)>> = None;
+    let mut take = |text: &[u8], value_type: ValueType| {
+        found =
+            (!value_type.is_list()).then(|| T::convert(text, value_type).map_err(|why| (why, text.to_vec())));
+    };
+    source.read_typed(&mut take)?;
+    match found {
+        Some(Ok(value)) => Ok(value),
+        Some(Err((why, text))) => Err(Unfit::of(source, &text, why.0.into(), why.is_out_of_range())),
+        // It has become a list since it was read.
+        None => {
+            let (store, key) = source.place();
+            Err(Unfit::list(key, store))
+        }
     }
 }
 
@@ -303,7 +474,7 @@ unsafe fn parse<T: Typed>(text: *const c_char, value: *mut T) -> cms_status {
         let place = required(value, "value")?;
         // SAFETY: C2.
         let text = unsafe { bytes(text, "text") }?;
-        let value = T::convert(text).map_err(|why| {
+        let value = T::convert(text, ValueType::String).map_err(|why| {
             let (why, value) = (why.0.into(), Some(text.to_vec()));
             Failure::Unfit(Box::new(Unfit {
                 key: b"text".to_vec(),

@@ -74,7 +74,7 @@ fn layout(kind: &str, pointer: usize, structs: &[Struct]) -> (usize, usize) {
         return (size, align);
     }
     let size = match kind {
-        "int32_t" | "uint32_t" | "cms_status" => 4,
+        "int32_t" | "uint32_t" | "cms_status" | "cms_type" => 4,
         "int64_t" | "uint64_t" | "double" => 8,
         "size_t" => pointer,
         kind if kind.ends_with('*') || kind.ends_with("_callback") => pointer,

@@ -40,6 +40,9 @@ impl std::fmt::Display for NotA {
 ///
 /// [`NotA`] if it is not a number, or does not fit.
 pub fn integer(text: &[u8]) -> Result<i64, NotA> {
+    if let Some(number) = short_integer(text) {
+        return Ok(number);
+    }
     let text = std::str::from_utf8(text).map_err(|_| INTEGER)?;
     let (sign, digits) = match text.as_bytes().first() {
         Some(b'-') => ("-", &text[1..]),
@@ -54,6 +57,35 @@ pub fn integer(text: &[u8]) -> Result<i64, NotA> {
         return Err(INTEGER);
     }
     i64::from_str_radix(&format!("{sign}{digits}"), radix).map_err(|_| INTEGER)
+}
+
+/// As [`integer`], for a number of at most 18 decimal digits, perhaps behind `-`; `None` for other text.
+#[inline]
+#[must_use]
+pub fn short_integer(text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut number = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+    }
+    Some(if is_negative { -number } else { number })
+}
+
+/// As [`number`], for text that is too short to have digits which are lost: at most 17 bytes; `None` for other text.
+#[inline]
+#[must_use]
+pub fn short_number(text: &[u8]) -> Option<f64> {
+    if text.len() > MOST_DIGITS { None } else { number(text).ok() }
 }
 
 /// Reads a truth value, in the words that OpenWrt's programs accept.

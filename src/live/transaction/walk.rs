@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::log::Content;
+use crate::model::package::OptionView;
+use crate::model::value_type::ValueType;
 
 /// A section as a transaction sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +68,20 @@ impl Transaction {
     ///
     /// [`Error::NotFound`] if there is no such package or section; otherwise as for [`Transaction::get`].
     pub fn options(&mut self, package: &[u8], section: &[u8]) -> Result<Vec<(Vec<u8>, Content)>> {
+        let options = self.options_typed(package, section)?;
+        Ok(options.into_iter().map(|(name, content, _)| (name, content)).collect())
+    }
+
+    /// As [`Transaction::options`], with the types of the values.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Transaction::options`].
+    pub fn options_typed(
+        &mut self,
+        package: &[u8],
+        section: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Content, ValueType)>> {
         let missing = || Error::NotFound {
             key: crate::error::shown::name(&[package, b".".as_slice(), section].concat()),
         };
@@ -74,9 +90,11 @@ impl Transaction {
             working => working?,
         };
         let found = working.package().section(section).ok_or_else(missing)?;
-        let options: Vec<(Vec<u8>, Content)> =
-            found.options().map(|option| (option.name().to_vec(), Content::of(option.value()))).collect();
-        working.reads.extend(options.iter().map(|(name, _)| (section.to_vec(), Some(name.clone()))));
+        let copy = |option: OptionView<'_>| {
+            (option.name().to_vec(), Content::of(option.value()), option.value_type())
+        };
+        let options: Vec<_> = found.options().map(copy).collect();
+        working.reads.extend(options.iter().map(|(name, ..)| (section.to_vec(), Some(name.clone()))));
         Ok(options)
     }
 }
