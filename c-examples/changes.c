@@ -71,16 +71,23 @@ static void changes_in_one_call(const cms_store *store)
 
 static void packages(const cms_store *store)
 {
-    char path[300];
+    char path[300], staged[300];
     struct stat found;
     cms_txn *txn;
     uint64_t revision;
+    FILE *file;
 
     snprintf(path, sizeof path, "%s/new", getenv("CMS_CONFIG_DIR"));
     CHECK(cms_add_package(store, "new") == CMS_OK && stat(path, &found) == 0 && found.st_size == 0);
     CHECK(cms_add_package(store, "new") == CMS_ERR_EXISTS && cms_add_package(store, "a/b") == CMS_ERR_INVALID);
     CHECK(cms_set(store, "new.s", "a") == CMS_OK);
+    /* Staged changes stay. */
+    snprintf(staged, sizeof staged, "%s/new", getenv("CMS_SAVE_DIR"));
+    mkdir(getenv("CMS_SAVE_DIR"), 0700);
+    file = fopen(staged, "w");
+    CHECK(file && fputs("new.s.x='1'\n", file) >= 0 && fclose(file) == 0);
     CHECK(cms_delete_package(store, "new") == CMS_OK && stat(path, &found) != 0);
+    CHECK(stat(staged, &found) == 0 && found.st_size == 12 && remove(staged) == 0);
     CHECK(cms_delete_package(store, "new") == CMS_ERR_NOT_FOUND);
     CHECK(cms_revision(store, &revision) == CMS_OK);
     if (cms_has_feature("undo")) {

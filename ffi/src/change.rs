@@ -369,7 +369,8 @@ pub unsafe extern "C" fn cms_add_package(store: *const cms_store, package: *cons
 }
 
 /// Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it
-/// back.
+/// back. As in all transactions of the library, changes that are staged (by `cms set` or `uci set`) stay staged; those
+/// that do not need the deleted sections are made in a new package when they are committed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_delete_package(store: *const cms_store, package: *const c_char) -> cms_status {
     guard(|| {

@@ -45,8 +45,8 @@ pub extern "C" fn cms_version_number() -> u32 {
 }
 
 /// Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
-/// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
-/// cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
+/// there is no such feature. The features are "history" (cms_history_open, cms_history_open_pending,
+/// cms_blame_open, cms_find_revision, cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
 /// cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo, cms_redo,
 /// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
 /// aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
@@ -76,6 +76,11 @@ mod tests {
             crate::history::cms_history_open(std::ptr::null(), std::ptr::null(), 1, std::ptr::null_mut())
         };
         let expected = if HISTORY { CMS_ERR_INVALID } else { CMS_ERR_UNSUPPORTED };
+        assert!(status == expected);
+        // A history that cannot be read is not opened either.
+        // SAFETY: all pointers are NULL.
+        let status =
+            unsafe { crate::undo::cms_history_open_pending(std::ptr::null(), std::ptr::null_mut()) };
         assert!(status == expected);
         for (name, built) in FEATURES {
             let name = std::ffi::CString::new(name).expect("no NUL byte");

@@ -6,7 +6,7 @@ use cms_core::{Error, Missing};
 
 use crate::handle::{check_buffer, handle, message_of, put_value, required, write_handle, write_result};
 use crate::history::cms_history;
-use crate::library::{UNDO, guard_if};
+use crate::library::{HISTORY, UNDO, guard_if};
 use crate::open::cms_store;
 use crate::status::{Failure, cms_status, guard};
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn cms_history_open_pending(
     store: *const cms_store,
     history: *mut *mut cms_history,
 ) -> cms_status {
-    guard(|| {
+    guard_if::<HISTORY>(|| {
         let place = required(history, "history")?;
         // SAFETY: C1.
         let store = unsafe { handle(store, "store") }?.0.engine();
