@@ -1200,7 +1200,8 @@ cms_status cms_add_section(const cms_store *store,
 cms_status cms_add_package(const cms_store *store, const char *package);
 
 // Deletes a package and its file, as cms_txn_delete_package does, and commits that. Undoing the transaction brings it
-// back.
+// back. As in all transactions of the library, changes that are staged (by `cms set` or `uci set`) stay staged; those
+// that do not need the deleted sections are made in a new package when they are committed.
 cms_status cms_delete_package(const cms_store *store,
                               const char *package);
 
@@ -1958,8 +1959,8 @@ const char *cms_version(void);
 uint32_t cms_version_number(void);
 
 // Tells whether this build of the library has a feature: 1 if it has, 0 if its functions answer CMS_ERR_UNSUPPORTED or
-// there is no such feature. The features are "history" (cms_history_open, cms_blame_open, cms_find_revision,
-// cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
+// there is no such feature. The features are "history" (cms_history_open, cms_history_open_pending,
+// cms_blame_open, cms_find_revision, cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
 // cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo, cms_redo,
 // cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
 // aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait

@@ -79,8 +79,7 @@ mod tests {
         assert!(status == expected);
         // A history that cannot be read is not opened either.
         // SAFETY: all pointers are NULL.
-        let status =
-            unsafe { crate::undo::cms_history_open_pending(std::ptr::null(), std::ptr::null_mut()) };
+        let status = unsafe { crate::undo::cms_history_open_pending(std::ptr::null(), std::ptr::null_mut()) };
         assert!(status == expected);
         for (name, built) in FEATURES {
             let name = std::ffi::CString::new(name).expect("no NUL byte");
