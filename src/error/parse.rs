@@ -107,6 +107,8 @@ pub struct ParseError {
     pub line: usize,
     /// The column, in bytes, counted from 1.
     pub column: usize,
+    /// What the parser of a format says of the fault; empty for UCI text and JSON, whose reasons say all.
+    pub detail: Box<str>,
     /// The offending physical line, without its end.
     pub text: Vec<u8>,
     /// The line number stock uci reports: the newlines read so far.
@@ -125,7 +127,14 @@ impl ParseError {
         let line = bytes::count(b'\n', &text[..at]) + 1;
         let column = at - start + 1;
         let excerpt = text[start..end].strip_suffix(b"\r").unwrap_or(&text[start..end]).to_vec();
-        Self { reason, file: None, line, column, text: excerpt, uci_line: line, uci_byte: column }
+        let detail = Box::default();
+        Self { reason, file: None, line, column, detail, text: excerpt, uci_line: line, uci_byte: column }
+    }
+
+    /// Returns the error with what the parser of the format says.
+    #[must_use]
+    pub fn with_detail(self, detail: &str) -> Self {
+        Self { detail: detail.into(), ..self }
     }
 
     /// Returns the error with the file it happened in.
@@ -179,7 +188,8 @@ impl fmt::Display for ParseError {
         if let Some(file) = &self.file {
             write!(f, "{}:", file.display())?;
         }
-        write!(f, "{}:{}: {}", self.line, self.column, self.reason.text())
+        write!(f, "{}:{}: {}", self.line, self.column, self.reason.text())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
     }
 }
 

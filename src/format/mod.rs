@@ -4,6 +4,13 @@
 //! each text of a package it reads or writes; [`uci`] is the only format that the library has. Delta
 //! files, policy files and the corners of stock uci's dialect are UCI text in every engine.
 
+#[cfg(feature = "json")]
+pub mod json;
+mod patch;
+#[cfg(feature = "toml")]
+pub mod toml;
+#[cfg(any(feature = "json", feature = "toml"))]
+mod tree;
 pub mod uci;
 
 use std::fmt;
@@ -14,8 +21,13 @@ use crate::error::{Error, Result};
 
 pub use crate::error::parse::{ParseError, Reason};
 pub use crate::model::dialect::Dialect;
+use crate::model::format_kind::FormatKind;
+#[cfg(any(feature = "json", feature = "toml"))]
+use crate::model::key_part;
 pub use crate::model::package::build::{Builder, Piece};
 pub use crate::model::package::{Package, SectionId};
+#[cfg(any(feature = "json", feature = "toml"))]
+use crate::model::value_type::ValueType;
 
 /// A format of package files. Each call handles one whole text, so that nothing inside a parser's loops is dispatched
 /// dynamically.
@@ -29,6 +41,11 @@ pub use crate::model::package::{Package, SectionId};
 pub trait Format: fmt::Debug + Send + Sync {
     /// Returns the name of the format, as messages show it.
     fn name(&self) -> &'static str;
+
+    /// Returns which of the formats of packages it is.
+    fn kind(&self) -> FormatKind {
+        FormatKind::Uci
+    }
 
     /// Reads the text of one package. The text becomes the package's source.
     ///
@@ -213,4 +230,84 @@ impl Parsed {
 #[must_use]
 pub fn unwritable(package: &Package) -> Error {
     Error::invalid(package.name(), "the changed package cannot be written as text; is a name used twice?")
+}
+
+/// Refuses a text that is too large for a package.
+#[cfg(any(feature = "json", feature = "toml"))]
+fn check_size(text: &[u8]) -> Result<()> {
+    if text.len() > crate::error::memory::MAX_TEXT {
+        return Err(ParseError::at(Reason::TooLarge, text, 0).into());
+    }
+    // Each value may have a line, and a tree is made of them first.
+    crate::error::memory::check_available_for_package(text, b"\n")
+}
+
+/// Reports whether a name can be written in a format whose names are strings.
+#[cfg(any(feature = "json", feature = "toml"))]
+fn is_free_name(part: Part, name: &[u8]) -> bool {
+    let is_form = match part {
+        Part::Option => key_part::is_part(name),
+        Part::Section | Part::Type => key_part::is_path(name),
+    };
+    is_form && std::str::from_utf8(name).is_ok()
+}
+
+/// Refuses values and names of an edited package that a format with types cannot hold.
+#[cfg(any(feature = "json", feature = "toml"))]
+fn check_values(original: &Package, edited: &Package, format: FormatKind) -> Result<()> {
+    let originals: Vec<_> = original.sections().collect();
+    for section in edited.sections() {
+        let origin = section.origin().and_then(|origin| originals.get(origin));
+        for option in section.options() {
+            let was = origin.zip(option.origin()).and_then(|(section, at)| section.options().nth(at));
+            if was.is_none_or(|was| !tree::wanted::same_option(was, option)) {
+                check_option(edited.name(), section, option, format)?;
+                #[cfg(feature = "toml")]
+                if format == FormatKind::Toml {
+                    toml::check(edited.name(), section, option)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(any(feature = "json", feature = "toml"))]
+fn check_option(
+    package: &[u8],
+    section: crate::model::package::Section<'_>,
+    option: crate::model::package::OptionView<'_>,
+    format: FormatKind,
+) -> Result<()> {
+    let key = || [package, b".", section.name(), b".", option.name()].concat();
+    let value_type = option.value_type();
+    if std::str::from_utf8(option.name()).is_err() {
+        return Err(Error::invalid(
+            &key(),
+            "the name is no UTF-8: JSON and TOML cannot hold it, UCI text can",
+        ));
+    }
+    for text in option.value().items() {
+        if std::str::from_utf8(text).is_err() {
+            return Err(Error::invalid(
+                &key(),
+                "the value is no UTF-8: JSON and TOML cannot hold it, UCI text can",
+            ));
+        }
+        let is_own = format == FormatKind::Toml
+            && matches!(text, b"inf" | b"+inf" | b"-inf" | b"nan" | b"+nan" | b"-nan");
+        let is_spelled = match value_type.of_items() {
+            ValueType::Float if is_own => true,
+            of => of.spelled(text).is_some_and(|spelled| *spelled == *text),
+        };
+        if !is_spelled {
+            let text = crate::error::shown::name(text);
+            return Err(Error::Type {
+                key: crate::error::shown::name(&key()),
+                text,
+                value_type: value_type.name(),
+            });
+        }
+    }
+    Ok(())
 }

@@ -34,6 +34,8 @@ mod manual;
 mod messages;
 mod mixed_soak;
 mod model;
+mod nested_formats;
+mod nested_random;
 mod new_packages;
 mod newcomer;
 mod other_format;

@@ -9,8 +9,7 @@
 //! - `print` writes a package in the canonical form of stock uci.
 //! - `layout` finds the positions of the sections and options of a package in its text.
 //! - `render` writes an edited package back into the text it was read from, and changes only the lines that the edits
-//!   concern; `place` is its second pass, which moves sections and inserts new ones; `patch` applies the replacements
-//!   of both.
+//!   concern; `place` is its second pass, which moves sections and inserts new ones.
 //! - `reach` edits a package so that it has a wanted state, and takes over the comments of new sections.
 //! - `tidy` gives text canonical spacing and quoting.
 //! - `words` splits command lines, which are quoted the same way.
@@ -20,7 +19,6 @@ mod find;
 mod layout;
 mod lexer;
 mod load;
-mod patch;
 mod place;
 mod print;
 mod reach;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::layout::{self, Block, Layout, SectionSites, without_line_end};
 use super::load::parse;
-use super::patch::{Patch, line_end, preceding_blank_line};
 use super::print::print_section_lines;
 use super::render::scan;
 use super::statement::Command;
 use crate::bytes;
 use crate::error::Result;
+use crate::format::patch::{Patch, line_end, preceding_blank_line};
 use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
 use crate::model::package::rising::longest_rising;

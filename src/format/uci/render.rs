@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use super::layout::{self, Layout, SectionSites, Site};
 use super::load::parse;
-use super::patch::{Patch, line_end, preceding_blank_line};
 use super::place::place_sections;
 use super::print::{print_option, print_section_lines, push_quoted, push_type};
 use super::statement::Command;
 use crate::bytes;
 use crate::error::{Error, Result};
+use crate::format::patch::{Patch, line_end, preceding_blank_line};
 use crate::format::{ParseOptions, unwritable};
 use crate::model::name::is_blank;
 use crate::model::package::{OptionView, Package, Section, Touched, Value};

@@ -260,6 +260,11 @@ impl Package {
                     return Err(Error::Exists { key: self.renamed_key(delta, new) });
                 }
                 self.rename_section(section, new)?;
+                if self.format.has_free_names() {
+                    // The type of a section is its name.
+                    let name = self.data(section).name;
+                    self.set_type(section, name);
+                }
             }
         }
         Ok(Made::AsAsked)
