@@ -46,6 +46,7 @@ mod roles;
 mod scale;
 mod scenarios;
 mod schema;
+mod schema_drafts;
 mod session_reuse;
 mod shipped_schemas;
 mod stops;

@@ -8,6 +8,8 @@ use serde_json::{Value as Json, json};
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_message};
+use crate::schema::check_type::{self, VERDICT};
+use crate::schema::drafts;
 use crate::schema::list::{self, LISTED, VERSION};
 use crate::schema::show::{self as shown, SCHEMA};
 use crate::shape::{Output, Shape};
@@ -16,8 +18,8 @@ use crate::spec::{Call, Command, Writes};
 pub const COMMAND: Command = Command {
     name: "schema",
     aliases: &[],
-    arguments: "list [PACKAGE] | show PACKAGE | check [PACKAGE...]",
-    summary: "list schemas, show one, check schemas for mistakes",
+    arguments: "list [PACKAGE] | show PACKAGE | check [PACKAGE...] | check-type TYPE VALUE | import INIT-SCRIPT [PACKAGE] | infer PACKAGE",
+    summary: "list, show and check schemas, check a value, draft a schema",
     flags: &[],
     writes: Writes::Nothing,
     json: &[
@@ -25,6 +27,7 @@ pub const COMMAND: Command = Command {
         Output::rows(&VERSION).when("With --json, of list PACKAGE"),
         Output::one(&SCHEMA).when("With --json, of show"),
         Output::rows(&MISTAKE).when("With --json, of check"),
+        Output::one(&VERDICT).when("With --json, of check-type"),
     ],
     run,
 };
@@ -54,6 +57,10 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             shown::print(context, &schema)
         }
         (b"check", packages) => check(context, packages),
+        (b"check-type", [datatype, value]) => check_type::run(context, datatype, value),
+        (b"import", [script]) => drafts::import(context, script, None),
+        (b"import", [script, package]) => drafts::import(context, script, Some(package)),
+        (b"infer", [package]) => drafts::infer(context, package),
         _ => {
             let usage = COMMAND.arguments;
             Err(Failure::Usage(format!("'{}' is not one of: cms schema {usage}", show(verb))))

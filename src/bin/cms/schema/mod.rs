@@ -1,5 +1,8 @@
-//! Schemas, for the commands that show, check and export them.
+//! Schemas, for the commands that show, check, draft and export them.
 
+pub mod check_type;
 pub mod checked;
+mod draft;
+pub mod drafts;
 pub mod list;
 pub mod show;
