@@ -41,7 +41,7 @@ expect() { # NAME EXPECTED ACTUAL
     exit 1
 }
 
-for source in schema features read watch transaction history iterate typed_struct daemon smoke nulls faults values types changes; do build $source $source.c; done
+for source in schema features read watch transaction history iterate table typed_struct daemon smoke nulls faults values types changes; do build $source $source.c; done
 for source in smoke nulls values types changes; do build ${source}_cc $source.cc; done
 build subscribe subscribe.c -pthread
 build verify verify.c
@@ -78,6 +78,13 @@ expect iterate "network
 system
  system cfg01e48a (anonymous)
   cfg01e48a.hostname 'one'" "$("$work/iterate")"
+expect table "user 1 is admin
+by id: admin root guest
+by name: admin guest root
+before: admin guest root
+now: admin guest superuser
+guests: guest" "$("$work/table")"
+fresh
 if [ -e "$lib/libcms.a" ]; then
     # With the static library, and what pkg-config names for it.
     $cc -std=c99 $strict "$here/read.c" -o "$work/static" "$lib/libcms.a" \

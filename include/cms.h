@@ -281,6 +281,11 @@ typedef struct cms_section_iter cms_section_iter;
 // Iterates over options. One thread uses one at a time. It keeps its snapshot alive.
 typedef struct cms_option_iter cms_option_iter;
 
+// The sections of one type of a package, as rows, in the state that the last commit left when it was opened. The
+// columns are the names of their options, and the value of an option is the cell of that column. Any number of threads
+// may read one at the same time; cms_table_refresh needs it alone. It may outlive its store.
+typedef struct cms_table cms_table;
+
 // The transactions that changed something, the newest first. One thread uses one at a time.
 typedef struct cms_history cms_history;
 
@@ -1604,6 +1609,104 @@ cms_status cms_txn_set_request(cms_txn *txn,
 cms_status cms_find_request(const cms_store *store,
                             const char *request,
                             uint64_t *revision);
+
+/* ---- Tables: the sections of a type as rows ---- */
+
+// Opens a table: the sections of a type of a package. They need not exist yet.
+//
+// CMS_ERR_INVALID: the name of the package or the type is not allowed. CMS_ERR_PARSE, CMS_ERR_IO: the package cannot
+// be read.
+cms_status cms_table_open(const cms_store *store,
+                          const char *package,
+                          const char *type,
+                          cms_table **table);
+
+// As cms_table_open, in the state of a snapshot.
+//
+// As cms_table_open, and CMS_ERR_STALE.
+cms_status cms_snapshot_table_open(const cms_snapshot *snapshot,
+                                   const char *package,
+                                   const char *type,
+                                   cms_table **table);
+
+// Shows the last commit from now on. What was read from the table before is not valid any more. `changed` gets 1 if
+// the store has changed since, else 0; it may be NULL.
+//
+// As cms_table_open; on failure the table shows what it showed before.
+cms_status cms_table_refresh(cms_table *table,
+                             int32_t *changed);
+
+// Gets the number of rows.
+//
+// CMS_ERR_NOT_FOUND: there is no such package. Otherwise as cms_snapshot_get; the same in the functions below.
+cms_status cms_table_len(const cms_table *table,
+                         size_t *len);
+
+// Lists the names of the columns: of all options that a row has, in the order in which they come first. It reads all
+// rows.
+cms_status cms_table_list_open(const cms_table *table,
+                               cms_list **list);
+
+// Finds the first row, in the order of the file, whose cell of `column` is `value`, or a list that has it as an item.
+// The strings are valid until the table is refreshed or closed.
+//
+// CMS_ERR_NOT_FOUND: there is no such row.
+cms_status cms_table_find(const cms_table *table,
+                          const char *column,
+                          const char *value,
+                          cms_section *row);
+
+// Iterates over rows: those whose cell of `column` is `value`, or a list that has it as an item; all if `column` is
+// NULL. They come in the order of the file if `sort` is NULL, else sorted by the column `sort`: numbers by their value,
+// then other text byte by byte; of a list, the first item counts; rows without that column are last. The iterator
+// may outlive the table, and its strings are valid until both the iterator and the table are closed.
+cms_status cms_table_section_iter_open(const cms_table *table,
+                                       const char *column,
+                                       const char *value,
+                                       const char *sort,
+                                       cms_section_iter **iter);
+
+// Finds a cell of the row that is called `row`, a string or a list. It is valid until the table is refreshed or closed.
+//
+// CMS_ERR_NOT_FOUND: there is no such row, or it has no such cell.
+cms_status cms_table_get(const cms_table *table,
+                         const char *row,
+                         const char *column,
+                         cms_option *cell);
+
+// Inserts a row behind the other sections of the package, in a transaction: with `count` cells, of these `columns` and
+// `values`. It is called `row`, or is anonymous if that is NULL; its name is written to `buffer`, as in cms_get. A
+// missing package is made.
+//
+// CMS_ERR_EXISTS: there is a section of that name. On failure the transaction goes on without the row.
+cms_status cms_table_insert(const cms_table *table,
+                            cms_txn *txn,
+                            const char *row,
+                            const char *const *columns,
+                            const char *const *values,
+                            size_t count,
+                            char *buffer,
+                            size_t size,
+                            size_t *len);
+
+// Sets `count` cells of the row that is called `row`, in a transaction: of these `columns`, to these `values`. A value
+// that is NULL or "" deletes the cell. The other cells stay as they are.
+//
+// CMS_ERR_NOT_FOUND: there is no such row. On failure the transaction goes on without the change.
+cms_status cms_table_update(const cms_table *table,
+                            cms_txn *txn,
+                            const char *row,
+                            const char *const *columns,
+                            const char *const *values,
+                            size_t count);
+
+// Deletes the row that is called `row`, in a transaction.
+//
+// CMS_ERR_NOT_FOUND: there is no such row.
+cms_status cms_table_delete(const cms_table *table, cms_txn *txn, const char *row);
+
+// Closes a table. NULL is ignored.
+void cms_table_close(cms_table *table);
 
 /* ---- History: who changed what ---- */
 

@@ -100,7 +100,7 @@ pub mod testing {
 
 pub use error::shown;
 pub use format::uci as text;
-pub use model::{convert as typed, key_part, name};
+pub use model::{convert as typed, key_part, name, order};
 pub use os::{clock, environment, named_file};
 
 pub use audit::{Audit, LogInfo, Repair, Repaired};
@@ -125,8 +125,9 @@ pub use history::BlameLine;
 pub use history::archive::{Archive, ArchiveInfo};
 pub use live::prepared::Prepared;
 pub use live::snapshot::Snapshot;
+pub use live::table::Table;
 pub use live::text_line::TextLine;
-pub use live::transaction::{Expected, MAX_OPEN, Savepoint, SectionHead, Transaction};
+pub use live::transaction::{Cell, Expected, MAX_OPEN, Savepoint, SectionHead, Transaction};
 pub use live::{PackageMemory, Store};
 pub use map_reports::{MapReport, Maps};
 pub use model::change::{Delta, DeltaKind};

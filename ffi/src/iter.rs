@@ -27,6 +27,8 @@ pub struct cms_section_iter(Sections);
 enum Sections {
     /// `sections` borrows from `_snapshot`, which goes after it.
     Map { sections: MapSections<'static>, _snapshot: Snapshot },
+    /// Rows of a table. They borrow from `_snapshot` as well.
+    Rows { rows: std::vec::IntoIter<MapSection<'static>>, _snapshot: Snapshot },
     /// Those of a transaction, copied, and how many of them are done.
     Copied(Vec<SectionCopy>, usize),
 }
@@ -59,6 +61,17 @@ pub struct OptionCopy {
 impl cms_section_iter {
     pub fn of_copies(sections: Vec<SectionCopy>) -> Self {
         Self(Sections::Copied(sections, 0))
+    }
+
+    /// Iterates over rows that were found in a snapshot.
+    ///
+    /// # Safety
+    ///
+    /// They are of this snapshot.
+    pub unsafe fn of_rows(rows: Vec<MapSection<'_>>, snapshot: Snapshot) -> Self {
+        // SAFETY: as in `cms_section_iter_open`: the snapshot keeps what the rows borrow from alive.
+        let rows = unsafe { std::mem::transmute::<Vec<MapSection<'_>>, Vec<MapSection<'static>>>(rows) };
+        Self(Sections::Rows { rows: rows.into_iter(), _snapshot: snapshot })
     }
 }
 
@@ -222,6 +235,7 @@ pub unsafe extern "C" fn cms_section_iter_next(
         let iter = unsafe { handle_mut(iter, "iter") }?;
         let section = match &mut iter.0 {
             Sections::Map { sections, .. } => section_of(sections.next().ok_or(Failure::End)?),
+            Sections::Rows { rows, .. } => section_of(rows.next().ok_or(Failure::End)?),
             Sections::Copied(copies, done) => {
                 let found = next_copy(copies, done)?;
                 let (name, kind) = (found.name.as_bytes(), found.r#type.as_bytes());

@@ -55,6 +55,7 @@ mod snapshot;
 mod snapshot_typed;
 mod status;
 mod store;
+mod table;
 mod txn;
 mod txn_iter;
 mod txn_typed;

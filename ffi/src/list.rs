@@ -20,6 +20,10 @@ impl cms_list {
     fn of(value: &Content) -> Self {
         Self(value.items().iter().map(|item| crate::handle::text(item)).collect())
     }
+
+    pub fn of_items(items: &[&[u8]]) -> Self {
+        Self(items.iter().map(|item| crate::handle::text(item)).collect())
+    }
 }
 
 /// Reads the newest committed items of a list. A string is a list of one.

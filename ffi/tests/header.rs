@@ -6,7 +6,7 @@ mod support;
 use support::header;
 
 /// The sources, in the order in which a newcomer meets what they define, with the headings of their functions.
-const SOURCES: [(&str, &str); 27] = [
+const SOURCES: [(&str, &str); 28] = [
     ("status", "Errors"),
     ("violation", "Violations of schemas"),
     ("handle", ""),
@@ -26,6 +26,7 @@ const SOURCES: [(&str, &str); 27] = [
     ("value_type", "Values with types"),
     ("atomic", "Changes that depend on the value"),
     ("attribution", "Authors and requests: for a program that commits for others"),
+    ("table", "Tables: the sections of a type as rows"),
     ("history", "History: who changed what"),
     ("revision", "Earlier states"),
     ("undo", "Undo, rollback and confirmation"),

@@ -5,6 +5,7 @@
 
 pub(crate) mod prepared;
 pub(crate) mod snapshot;
+pub(crate) mod table;
 pub(crate) mod text_line;
 pub(crate) mod transaction;
 

@@ -380,7 +380,7 @@ impl Snapshot {
     }
 
     /// Returns the map of a package, opening it if it is not open.
-    fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
+    pub(super) fn map(&self, name: &[u8]) -> Result<Option<&Map>> {
         let inner = &*self.inner;
         match inner.find_slowly(name) {
             Seen::Map(map) => return Ok(Some(map)),
@@ -468,10 +468,7 @@ fn select<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapSec
         Selector::Name(name) => package.section(name),
         Selector::Index(section_type, index) => package.section_of_type(section_type, *index),
         Selector::Match(section_type, option, wanted) => {
-            let holds = |value: MapValue<'_>| value.items().any(|item| item == wanted.as_slice());
-            let mut matching = package
-                .sections_of_type(section_type)
-                .filter(|section| section.get(option).is_some_and(holds));
+            let mut matching = package.sections_with(section_type, option, wanted);
             match (matching.next(), matching.next()) {
                 (Some(first), Some(second)) => {
                     let names = [first, second].into_iter().chain(matching);

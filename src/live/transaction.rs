@@ -1,5 +1,6 @@
 //! Changes to any number of packages, committed together.
 
+mod rows;
 mod values;
 mod walk;
 
@@ -24,6 +25,7 @@ use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
 use crate::model::value_type::ValueType;
 
+pub use rows::Cell;
 pub use values::Expected;
 pub use walk::SectionHead;
 

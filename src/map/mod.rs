@@ -104,6 +104,7 @@ pub(crate) use read::map::Map;
 pub use read::map::Usage;
 pub(crate) use read::path::KeyPath;
 pub(crate) use read::placed::PlacedString;
+pub use read::rows::MapRows;
 pub use read::view::{MapOptions, MapPackage, MapSection, MapSections};
 pub(crate) use table::{Entry, Table};
 pub(crate) use write::build::{Image, Making, Slack, build};

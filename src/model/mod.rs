@@ -10,5 +10,6 @@ pub mod format_kind;
 pub mod key_part;
 pub mod name;
 pub(crate) mod near;
+pub mod order;
 pub(crate) mod package;
 pub mod value_type;

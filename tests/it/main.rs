@@ -53,6 +53,7 @@ mod stops;
 mod stress;
 mod suggestions;
 mod support;
+mod tables;
 mod toward;
 mod transactions;
 mod typed;

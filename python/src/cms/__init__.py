@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from ._section import Package as Package, Section as Section
     from ._snapshot import Snapshot as Snapshot
     from ._status import Status as Status
+    from ._table import EditedTable as EditedTable, Table as Table
     from ._txn import Transaction as Transaction
     from ._watch import Subscription as Subscription, Verifier as Verifier, Watch as Watch
 
@@ -77,6 +78,7 @@ _LATER = {
     "By": "_history",
     "Change": "_history",
     "ChangeKind": "_history",
+    "EditedTable": "_table",
     "Entry": "_history",
     "Key": "_key",
     "Package": "_section",
@@ -87,6 +89,7 @@ _LATER = {
     "Snapshot": "_snapshot",
     "Status": "_status",
     "Subscription": "_watch",
+    "Table": "_table",
     "Transaction": "_txn",
     "LogInfo": "_audit",
     "Verifier": "_watch",
@@ -105,6 +108,7 @@ __all__ = [
     "ChangeKind",
     "Conflict",
     "Damaged",
+    "EditedTable",
     "End",
     "Entry",
     "Error",
@@ -135,6 +139,7 @@ __all__ = [
     "Status",
     "Store",
     "Subscription",
+    "Table",
     "Transaction",
     "Unsupported",
     "Verifier",

@@ -121,6 +121,9 @@ class cms_section_iter(_Opaque): ...
 class cms_option_iter(_Opaque): ...
 
 
+class cms_table(_Opaque): ...
+
+
 class cms_history(_Opaque): ...
 
 
@@ -474,6 +477,36 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_txn_rollback_to": (cms_status, P(cms_txn), c_uint32),
     "cms_txn_commit": (cms_status, P(cms_txn), P(c_uint64)),
     "cms_txn_rollback": (None, P(cms_txn)),
+    "cms_table_open": (cms_status, P(cms_store), c_char_p, c_char_p, P(P(cms_table))),
+    "cms_snapshot_table_open": (cms_status, P(cms_snapshot), c_char_p, c_char_p, P(P(cms_table))),
+    "cms_table_refresh": (cms_status, P(cms_table), P(c_int32)),
+    "cms_table_len": (cms_status, P(cms_table), P(c_size_t)),
+    "cms_table_list_open": (cms_status, P(cms_table), P(P(cms_list))),
+    "cms_table_find": (cms_status, P(cms_table), c_char_p, c_char_p, P(cms_section)),
+    "cms_table_section_iter_open": (
+        cms_status,
+        P(cms_table),
+        c_char_p,
+        c_char_p,
+        c_char_p,
+        P(P(cms_section_iter)),
+    ),
+    "cms_table_get": (cms_status, P(cms_table), c_char_p, c_char_p, P(cms_option)),
+    "cms_table_insert": (
+        cms_status,
+        P(cms_table),
+        P(cms_txn),
+        c_char_p,
+        P(c_char_p),
+        P(c_char_p),
+        c_size_t,
+        P(c_char),
+        c_size_t,
+        P(c_size_t),
+    ),
+    "cms_table_update": (cms_status, P(cms_table), P(cms_txn), c_char_p, P(c_char_p), P(c_char_p), c_size_t),
+    "cms_table_delete": (cms_status, P(cms_table), P(cms_txn), c_char_p),
+    "cms_table_close": (None, P(cms_table)),
     "cms_history_open": (cms_status, P(cms_store), c_char_p, c_size_t, P(P(cms_history))),
     "cms_history_next": (cms_status, P(cms_history), P(cms_record)),
     "cms_history_next_change": (cms_status, P(cms_history), P(cms_change)),
@@ -545,6 +578,7 @@ RELEASES = {
     "cms_list": "cms_list_close",
     "cms_snapshot": "cms_snapshot_close",
     "cms_txn": "cms_txn_rollback",
+    "cms_table": "cms_table_close",
     "cms_package_iter": "cms_package_iter_close",
     "cms_section_iter": "cms_section_iter_close",
     "cms_option_iter": "cms_option_iter_close",

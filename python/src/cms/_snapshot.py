@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ._section import Section
     from ._store import Store
+    from ._table import Table
 
 
 class Snapshot(Tree):
@@ -111,6 +112,12 @@ class Snapshot(Tree):
 
     def _place(self, key: str) -> Tuple[str, int]:
         return self._store._place(key)
+
+    def table(self, package: str, type: str) -> Table:
+        """Returns the sections of a type of a package as a table: `table("users", "user").find(id=1)`."""
+        from ._table import Table
+
+        return Table(self, package, type)
 
     def get_many(self, keys: Sequence[str]) -> List[Optional[str]]:
         """Reads many strings at once; None for a key that does not exist or has a list."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._retry import Retry
     from ._section import Package
     from ._snapshot import Snapshot
+    from ._table import Table
     from ._txn import Transaction
     from ._watch import Subscription, Verifier, Watch
 
@@ -241,6 +242,12 @@ class Store(Root, Log):
 
     def __bool__(self) -> bool:
         return True
+
+    def table(self, package: str, type: str) -> Table:
+        """Returns the sections of a type of a package as a table: `store.table("users", "user").find(id=1)`.
+
+        It shows the last commit, and stays so. A transaction has a table whose rows can be changed."""
+        return self.snapshot().table(package, type)
 
     def key(self, text: str) -> Key:
         """Prepares a key that is read again and again. It need not exist yet."""

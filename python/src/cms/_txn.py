@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
     from ._store import Store
+    from ._table import EditedTable
 
 
 class Transaction(Tree, Changing):
@@ -248,6 +249,12 @@ class Transaction(Tree, Changing):
             self._values[key] = text(written) or None
 
     __setitem__ = set
+
+    def table(self, package: str, type: str) -> EditedTable:
+        """Returns the sections of a type of a package as a table with `insert`, `update` and `delete`."""
+        from ._table import EditedTable
+
+        return EditedTable(self, package, type)
 
     def save(self, instance: object, key: Optional[str] = None) -> None:
         """Writes the fields of a dataclass that differ from what is there, and nothing else: see `load`.

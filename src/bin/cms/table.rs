@@ -6,7 +6,7 @@ use crate::command::{
     add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
     confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, list, man,
     memory, paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run,
-    search, set, shell, show, snapshot, snapshots, status, undo, validate, verify, version, watch,
+    search, set, shell, show, snapshot, snapshots, status, table, undo, validate, verify, version, watch,
 };
 use crate::spec::Commands;
 
@@ -30,6 +30,7 @@ pub const COMMANDS: Commands = &[
     &show::COMMAND,
     &list::COMMAND,
     &search::COMMAND,
+    &table::COMMAND,
     &export::COMMAND,
     &import::COMMAND,
     &validate::COMMAND,

@@ -92,7 +92,7 @@ impl Transaction {
     }
 
     /// Returns the type of the option that a list is set to. The option counts as read.
-    fn get_list_type(&mut self, key: &[u8]) -> Result<Option<ValueType>> {
+    pub(super) fn get_list_type(&mut self, key: &[u8]) -> Result<Option<ValueType>> {
         if Key::parse(key)?.option.is_none() {
             return Err(Error::invalid(key, "the key must name an option: only options hold lists"));
         }
@@ -117,7 +117,7 @@ impl Transaction {
 
     /// Sets an option to a list by a sequence of changes. The first sets it to a single value, which keeps its position;
     /// at last that value is deleted from the list.
-    fn replace_list(
+    pub(super) fn replace_list(
         &mut self,
         key: &[u8],
         is_there: bool,

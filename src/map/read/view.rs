@@ -31,6 +31,13 @@ impl<'m> MapPackage<'m> {
         self.map.order(None, self.seq).map_or(0, |order| order.len())
     }
 
+    /// Returns the number of sections of a type; an empty type means all.
+    #[must_use]
+    pub fn len_of_type(&self, section_type: &[u8]) -> usize {
+        let wanted = Some(section_type).filter(|name| !name.is_empty());
+        self.map.order(wanted, self.seq).map_or(0, |order| order.len())
+    }
+
     /// Reports whether the package has no sections.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -66,6 +73,11 @@ impl<'m> MapPackage<'m> {
         };
         let block = self.map.section_in(order.get(index)?, self.seq)?;
         Some(MapSection { map: self.map, block, seq: self.seq })
+    }
+
+    /// Returns where the name of an option is; `None` if no section has had such an option.
+    pub(super) fn option_name(&self, option: &[u8]) -> Option<At> {
+        self.map.find_name(self.map.name_hash(option), option)
     }
 
     /// Returns the section of a name; generated names count.
@@ -152,6 +164,22 @@ impl<'m> MapSection<'m> {
     #[must_use]
     pub fn get_typed(&self, option: &[u8]) -> Option<TypedValue<'m>> {
         self.map.value_in(&self.block, option, self.seq)
+    }
+
+    /// Returns an option: its name, as the map has it, and its value with its type.
+    #[must_use]
+    pub fn option(&self, name: &[u8]) -> Option<(&'m [u8], TypedValue<'m>)> {
+        let value = self.get_typed(name)?;
+        let at = self.map.find_name(self.map.name_hash(name), name)?;
+        Some((self.map.name(at)?, value))
+    }
+
+    /// As [`MapSection::get`], of an option whose name is at `name`: that saves looking the name up for each section.
+    pub(super) fn get_named(&self, name: At, option: &[u8]) -> Option<MapValue<'m>> {
+        match self.block.is_split() {
+            true => self.get(option),
+            false => self.block.find(name).map(|typed| typed.value),
+        }
     }
 
     /// Iterates over the options in the order of the file.

@@ -49,6 +49,7 @@ pub mod show;
 pub mod snapshot;
 pub mod snapshots;
 pub mod status;
+pub mod table;
 pub mod undo;
 pub mod validate;
 pub mod verify;

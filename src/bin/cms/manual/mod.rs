@@ -74,6 +74,7 @@ const COMMANDS: Texts = texts!("commands":
     "snapshot"
     "snapshots"
     "status"
+    "table"
     "undo"
     "validate"
     "verify"
