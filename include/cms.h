@@ -32,7 +32,10 @@
  *           record of each: who, when, why, and what changed. A snapshot is the state of all packages at a revision.
  * Keys      PACKAGE.SECTION.OPTION or PACKAGE.SECTION, where the section is a name, @TYPE[INDEX] (a negative
  *           index counts from the end) or @TYPE[OPTION=VALUE]. A package is a file in the configuration
- *           directory, and never named by a path.
+ *           directory, and never named by a path. In TOML and JSON packages sections may be nested, app.server.tls.port
+ *           (the last part is the option), options may be outside of sections, app..debug, and a name that is empty,
+ *           begins with '@' or holds '.', '=', '[', ']', '"' or a blank is in double quotes, with the escapes of JSON:
+ *           app.paths."index.html". Names that functions return, or take apart from a key, have that form too.
  * Results   Every call that can fail returns a cms_status; CMS_OK is 0. Arguments come in the order: object,
  *           inputs, outputs. Outputs are written only on CMS_OK, unless a function says otherwise. Every
  *           function may also answer CMS_ERR_INVALID and CMS_ERR_INTERNAL, and those that open packages

@@ -314,6 +314,11 @@ impl Snapshot {
         if let Some(section) = select(map, &key, Some(self.inner.seq))? {
             return Ok(Some(key.with_section(section.name())));
         }
+        if let (Some(Selector::Name(name)), true) =
+            (&key.section, root_value(map, &key, Some(self.inner.seq)).is_some())
+        {
+            return Ok(Some([&key.package, &b".."[..], name].concat()));
+        }
         self.store().engine().core.packages.check_key(&key).map(|()| None)
     }
 

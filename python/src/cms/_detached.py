@@ -54,8 +54,8 @@ class Detached(Tree):
         """Splits a key into package, section and option, with the name of the section in place of a selector."""
         package, _, rest = key.partition(".")
         if rest[:1] != "@":
-            section, _, option = rest.partition(".")
-            return package, section, option
+            *section, option = _keys.names(rest) if "." in rest else [rest, ""]
+            return package, ".".join(section), _keys.unquote(option)
         # A selector may hold dots.
         selector, _, option = (rest, "", "") if rest[-1:] == "]" else rest.rpartition(".")
         kind, _, inside = selector[1:-1].partition("[")

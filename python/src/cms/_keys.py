@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from ._errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
+    from typing import Dict, List
 
 # The largest number of entries in each cache of keys or values.
 REMEMBERED = 8192
@@ -42,7 +45,54 @@ def parts(key: str) -> int:
     if rest[:1] == "@":
         # The dots of a selector do not count, and an option does not end with a bracket.
         return 2 if rest[-1:] == "]" else 3
+    if '"' in rest:
+        return 3 if len(names(rest)) > 1 else 2
     return 3 if "." in rest else 2
+
+
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]*')
+
+
+def names(path: str) -> List[str]:
+    """Splits the parts of a key behind the package, each as the key has it.
+
+    >>> names('a."b.c".d'), names(".k")
+    (['a', '"b.c"', 'd'], ['', 'k'])
+    """
+    found, at = [], 0
+    while True:
+        part = _PART.match(path, at)
+        found.append(part[0] if part else "")
+        at += len(found[-1])
+        if path[at : at + 1] != ".":
+            # What does not end here is no key, and the library says why.
+            return found if at == len(path) else [*found, path[at:]]
+        at += 1
+
+
+# The names that stand in keys as they are: see the module key_part of the library.
+_PLAIN = re.compile(r'[^\x00-\x20\x7f@.=\[\]"][^\x00-\x20\x7f.=\[\]"]*\Z')
+
+
+def quote(name: str) -> str:
+    """Returns a name as keys have it: in double quotes, if it needs them.
+
+    >>> quote("port"), quote("index.html")
+    ('port', '"index.html"')
+    """
+    return name if _PLAIN.match(name) else json.dumps(name, ensure_ascii=False)
+
+
+def unquote(part: str) -> str:
+    """Returns the name that a part of a key stands for.
+
+    >>> unquote("port"), unquote('"index.html"')
+    ('port', 'index.html')
+    """
+    if part[:1] != '"':
+        return part
+    name: str = json.loads(part)
+    return name
 
 
 def option(key: str) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ._convert import convert
+from ._errors import Invalid
+from ._keys import quote
 from ._reader import MISSING, Reader
 from ._typing import Mapping
 
@@ -64,7 +66,11 @@ class Package(Values):
         return detached_package, (self.name, [section._content() for section in self.sections()])
 
     def _find(self, key: str) -> Any:
-        return self._tree._find(f"{self.name}.{key}")
+        found = self._tree._find(f"{self.name}.{key}") if key else MISSING
+        if found is MISSING and (not key or "." in key):
+            # The root section, or a nested one.
+            found = next((section for section in self.sections() if section.name == key), MISSING)
+        return found
 
     def _full(self, key: str) -> str:
         return f"{self.name}.{key}"
@@ -127,9 +133,16 @@ class Section(Values):
         return self._anonymous
 
     def _find(self, key: str) -> Any:
-        if not isinstance(key, str) or "." in key:
+        if not isinstance(key, str):
             return MISSING
-        return self._tree._find(f"{self.package}.{self.name}.{key}")
+        part = quote(key)
+        if part == key:
+            return self._tree._find(f"{self.package}.{self.name}.{key}")
+        try:
+            return self._tree._find(f"{self.package}.{self.name}.{part}")
+        except Invalid:
+            # A package of UCI text has no such names.
+            return MISSING
 
     def _full(self, key: str) -> str:
         return f"{self.key}.{key}"

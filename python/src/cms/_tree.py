@@ -45,6 +45,9 @@ class Tree(Root):
             return MISSING
         package, _, selector = key.partition(".")
         if selector[:1] != "@":
+            if not isinstance(kind, str) or self.resolve(key)[len(package) :][:2] == "..":
+                # A root key, of a package that has no section of that name.
+                return kind
             return self._section_type(self, package, selector, kind)
         return self._select(key)
 
@@ -86,10 +89,11 @@ class Tree(Root):
             status = lib.cms_option_iter_next(iterator, place)
             if status:
                 break
+            name = _keys.unquote(text(place.name.data))
             if place.kind == CMS_OPTION_LIST:
-                yield text(place.name.data), [text(item) for item in _ffi.items(inside, address)]
+                yield name, [text(item) for item in _ffi.items(inside, address)]
             else:
-                yield text(place.name.data), text(place.value.data)
+                yield name, text(place.value.data)
         if status != CMS_ERR_END:
             fail(status, f"{package}.{section}")
 
