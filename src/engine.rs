@@ -24,6 +24,7 @@ use crate::restore::automatic::segment_begun;
 use crate::restore::history::History;
 #[cfg(feature = "schema")]
 use crate::schemas::Schemas;
+use crate::secret::Marks;
 use crate::settings::options::Options;
 use crate::settings::resolved::Settings;
 use crate::verify::{self, Preview, Verifiers};
@@ -72,6 +73,20 @@ impl Engine {
     /// Returns the settings, and reads the policy again if its file has changed since it was read.
     pub fn settings_now(&self) -> Arc<Settings> {
         self.core.settings.now()
+    }
+
+    /// Returns which values are secret, by the package `cms` as it is when the settings are read.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        self.core.marks()
+    }
+
+    /// Returns the text of a package as people see it: see [`Marks::text`]. `None` if it has errors, since it is unknown then
+    /// which values are secret.
+    #[must_use]
+    pub fn redacted(&self, package: &str, text: &[u8]) -> Option<Arc<Vec<u8>>> {
+        let read = self.core.options.format.read_strictly(package, &Arc::new(text.to_vec())).ok()?;
+        Some(self.marks().text(self.core.options.format, &read))
     }
 
     /// Refuses to write in safe mode.

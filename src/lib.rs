@@ -77,6 +77,7 @@ mod restore;
 pub mod schema;
 #[cfg(feature = "schema")]
 mod schemas;
+mod secret;
 mod settings;
 mod staging;
 mod verify;
@@ -146,6 +147,7 @@ pub use restore::sections::SectionNames;
 pub use schema::datatype;
 #[cfg(feature = "schema")]
 pub use schemas::Schemas;
+pub use secret::{Marks, SecretFields, Shown};
 pub use settings::durability::Durability;
 pub use settings::options::{Guards, Options};
 pub use settings::resolved::{Setting, SettingOrigin, Settings, check_environment};

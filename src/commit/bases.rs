@@ -107,6 +107,8 @@ fn explain_disagreement(
         logged.ok().flatten()
     });
     let by = by.map_or_else(|| "the log does not say by whom".to_owned(), |by| author(&by));
+    let marks = core.marks();
+    let show = |value| show(&marks, &place.name, &found.key, value);
     let staged = found.staged.as_ref().map_or_else(|| "its removal".to_owned(), |to| show(Some(to)));
     format!(
         "{staged} is staged by user {}, where it was {}; it is {} now ({by})",

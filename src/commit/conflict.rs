@@ -4,7 +4,7 @@
 //! is a change to a key that the transaction has read or written. Appending to a list, removing from a list, adding
 //! and moving sections never conflict with changes of others, unless the transaction has also read the key.
 
-use crate::commit::logs::Logs;
+use crate::commit::core::Core;
 use crate::commit::package_edit::PackageEdit;
 use crate::commit::parsed_text::ParsedText;
 use crate::error::{Error, Result, shown};
@@ -19,7 +19,7 @@ use crate::os::clock;
 /// # Errors
 ///
 /// [`Error::Conflict`] with the old and the present value, and the author of the present one.
-pub(crate) fn check(logs: &Logs, now: &ParsedText, edit: &PackageEdit) -> Result<()> {
+pub(crate) fn check(core: &Core, now: &ParsedText, edit: &PackageEdit) -> Result<()> {
     if edit.force || now.digest == edit.known.digest {
         return Ok(());
     }
@@ -27,7 +27,7 @@ pub(crate) fn check(logs: &Logs, now: &ParsedText, edit: &PackageEdit) -> Result
     for (section, option) in &edit.reads {
         let key = (section.clone(), option.clone());
         if content(was, &key) != content(is, &key) {
-            return Err(conflict_of(logs, edit, &key, now, None));
+            return Err(conflict_of(core, edit, &key, now, None));
         }
     }
     for delta in &edit.deltas {
@@ -40,21 +40,21 @@ pub(crate) fn check(logs: &Logs, now: &ParsedText, edit: &PackageEdit) -> Result
         if delta.option.is_none() && delta.kind == DeltaKind::Delete {
             // The section may hold an option of another transaction, which must not be lost.
             if let Some(key) = first_difference(was, is, &delta.section) {
-                return Err(conflict_of(logs, edit, &key, now, None));
+                return Err(conflict_of(core, edit, &key, now, None));
             }
             continue;
         }
         let (before, after) = (content(was, &key), content(is, &key));
         let agreed = wanted.is_some_and(|wanted| after == Some(Content::String(wanted.to_vec())));
         if before != after && !agreed {
-            return Err(conflict_of(logs, edit, &key, now, wanted));
+            return Err(conflict_of(core, edit, &key, now, wanted));
         }
     }
     Ok(())
 }
 
 fn conflict_of(
-    logs: &Logs,
+    core: &Core,
     edit: &PackageEdit,
     key: &KeyPath,
     now: &ParsedText,
@@ -62,8 +62,14 @@ fn conflict_of(
 ) -> Error {
     let package = &edit.place.name;
     let (was, is) = (content(&edit.known.package, key), content(&now.package, key));
-    let by =
-        logs.past().and_then(|past| past.last_change(0, package, &key.0, key.1.as_deref())).ok().flatten();
+    let marks = core.marks();
+    let show = |value: Option<&Content>| show(&marks, package, key, value);
+    let by = core
+        .logs
+        .past()
+        .and_then(|past| past.last_change(0, package, &key.0, key.1.as_deref()))
+        .ok()
+        .flatten();
     let by = by.map_or_else(String::new, |by| {
         let who = by.who();
         format!(

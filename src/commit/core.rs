@@ -29,6 +29,7 @@ use crate::os::dirs::Dirs;
 use crate::os::lock::Locks;
 #[cfg(feature = "schema")]
 use crate::schema::files::SchemaFiles;
+use crate::secret::Marks;
 use crate::settings::options::Options;
 use crate::staging::delta_file::Staging;
 use crate::staging::save_dir::SaveDir;
@@ -107,6 +108,12 @@ impl Core {
     /// Makes a core that shares everything, and whose transactions are of another author, program or request.
     pub fn attributed(&self, by: Option<Arc<Attribution>>) -> Self {
         Self { by, ..self.clone() }
+    }
+
+    /// Returns which values are secret.
+    pub fn marks(&self) -> Marks {
+        let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
+        Marks::new(self.settings.get().secrets.clone(), run)
     }
 
     /// Begins the record of a transaction.

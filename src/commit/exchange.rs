@@ -86,7 +86,9 @@ pub(crate) fn adopt(core: &Core, texts: &[Adopted], by: &Attribution) -> Result<
     let wanted: Vec<WholeText> = wanted.into_values().collect();
     let is_deleted =
         |place: &Place| wanted.iter().any(|whole| whole.text.is_none() && whole.place.path == place.path);
-    let intent = Intent { by: Some(Arc::new(by.clone())), ..Intent::new(Kind::Remote, 0) };
+    // Neither verifiers nor schemas may refuse it.
+    let by = Some(Arc::new(by.clone()));
+    let intent = Intent { by, refusable: false, ..Intent::new(Kind::Remote, 0) };
     put_and_set_aside(core, &wanted, &is_deleted, &intent)
 }
 

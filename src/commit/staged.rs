@@ -374,7 +374,7 @@ fn apply(
     }
     if let Some(edit) = unstaged {
         let now = ParsedText { package, digest: old.digest };
-        conflict::check(&core.logs, &now, edit)?;
+        conflict::check(core, &now, edit)?;
         package = now.package;
         edit.deltas.iter().try_for_each(|delta| replay.apply(&mut package, delta))?;
         outcome.applied += edit.deltas.len();

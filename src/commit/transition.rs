@@ -67,7 +67,7 @@ impl Transition {
     ///
     /// The error that a change is refused with; [`crate::Error::Conflict`] if another transaction was faster.
     pub fn plan(core: &Core, old: &Arc<ParsedText>, edit: &PackageEdit) -> Result<Self> {
-        conflict::check(&core.logs, old, edit)?;
+        conflict::check(core, old, edit)?;
         if edit.deltas.is_empty() {
             let (old, new, touched) = (old.clone(), old.clone(), Touched::default());
             return Ok(Self { old, new, hunks: Vec::new(), changes: Vec::new(), touched });

@@ -12,7 +12,12 @@
 //!         option text_delay '1s'
 //!         option lock_timeout '10s'
 //!         option file_mode '0600'
+//!
+//! config secret
+//!         list key 'app.*.token'
 //! ```
+//!
+//! Sections of type `secret` mark values as secret: see `secret`.
 //!
 //! The file is used only if root or the owner of the directory owns it, and no other user may write it. If it cannot
 //! be read, or has errors, the last good policy stays: the one that this process has read before, else the newest
@@ -30,6 +35,7 @@ use crate::format::uci::{Dialect, ParseOptions, parse};
 use crate::model::convert as typed;
 use crate::model::package::{Package, Section, Value};
 use crate::os::clock;
+use crate::secret::KeyPattern;
 use crate::settings::durability::Levels;
 
 /// The package that holds it.
@@ -37,6 +43,9 @@ pub(crate) const PACKAGE: &str = "cms";
 
 /// The type of the section.
 const SECTION: &[u8] = b"store";
+
+/// The type of the sections that mark values as secret.
+const SECRET: &[u8] = b"secret";
 
 /// The maximum length of a policy file, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -59,6 +68,8 @@ pub(crate) struct Policy {
     pub text_delay: Option<PolicyValue<Duration>>,
     pub lock_timeout: Option<PolicyValue<Duration>>,
     pub file_mode: Option<PolicyValue<u32>>,
+    /// The keys whose values are secret: the sections of type `secret`.
+    pub secrets: Vec<KeyPattern>,
     /// The problems of the policy, each with file and line.
     pub problems: Vec<String>,
 }
@@ -78,6 +89,7 @@ impl Policy {
             parsed => parsed?.package,
         };
         let mut policy = Self::default();
+        package.sections_of_type(SECRET).for_each(|section| policy.mark(path, &package, section));
         let mut sections = package.sections_of_type(SECTION);
         let Some(section) = sections.next() else { return Ok(policy) };
         if let Some(second) = sections.next() {
@@ -97,6 +109,26 @@ impl Policy {
             }
         }
         Ok(policy)
+    }
+
+    /// Takes the marks of a section of type `secret`.
+    fn mark(&mut self, path: &Path, package: &Package, section: Section<'_>) {
+        for option in section.options() {
+            let problem = |why: String| {
+                let (path, line) = (path.display(), line_of(package, section, option.name()));
+                format!("{path}:{line}: {}: {why}", show(option.name()))
+            };
+            if option.name() != b"key" {
+                self.problems.push(problem(UNKNOWN.to_owned()));
+                continue;
+            }
+            for item in option.value().items() {
+                match KeyPattern::parse(&show(item)) {
+                    Ok(pattern) => self.secrets.push(pattern),
+                    Err(error) => self.problems.push(problem(error.to_string())),
+                }
+            }
+        }
     }
 
     /// Sets one option of the section.

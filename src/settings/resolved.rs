@@ -8,12 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::log::Limits;
 use crate::model::convert as typed;
 use crate::os::environment;
+use crate::secret::KeyPattern;
 use crate::settings::durability::{Durability, Levels};
 use crate::settings::options::Options;
 use crate::settings::policy::{PACKAGE, Policy, PolicyValue};
@@ -127,6 +129,8 @@ pub struct Settings {
     pub file_mode: u32,
     /// The origins of the values; a setting that is not listed has its default.
     origins: BTreeMap<Setting, SettingOrigin>,
+    /// The keys whose values are secret.
+    pub(crate) secrets: Arc<Vec<KeyPattern>>,
     /// The problems of the policy and of the environment.
     pub problems: Vec<String>,
 }
@@ -344,6 +348,7 @@ impl Options {
             text_delay: text_delay.unwrap_or(TEXT_DELAY),
             lock_timeout: lock_timeout.unwrap_or(patience),
             file_mode: file_mode.unwrap_or(FILE_MODE),
+            secrets: Arc::new(policy.secrets.clone()),
             origins,
             problems,
         }

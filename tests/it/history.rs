@@ -87,7 +87,7 @@ fn take(store: &Engine, fixture: &Fixture, step: &Step) {
             let last = store.history().revision().expect("there is a log");
             match store.history().undo(last.saturating_sub(*back as u64), None) {
                 Ok(_) => {}
-                Err(Error::Conflict { .. } | Error::Invalid { .. } | Error::Missing(_)) => {
+                Err(Error::Conflict { .. } | Error::NotPossible { .. } | Error::Missing(_)) => {
                     assert_eq!(texts(fixture), before, "what is refused changes nothing");
                 }
                 Err(error) => panic!("{error}"),

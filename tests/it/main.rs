@@ -47,6 +47,7 @@ mod scale;
 mod scenarios;
 mod schema;
 mod schema_drafts;
+mod secrets;
 mod session_reuse;
 mod shipped_schemas;
 mod stops;

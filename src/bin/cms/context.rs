@@ -19,6 +19,7 @@ use crate::log_file;
 use crate::pager::Out;
 use crate::paint::{Paint, colors_errors, wants_color};
 use crate::progress;
+use crate::secrets;
 use crate::zone;
 
 /// From this size on, in bytes, a package is read through its map; see `docs/measurements.md`.
@@ -102,6 +103,7 @@ impl Context {
 
     /// As [`Context::new`], with a store that is open already.
     pub fn with(store: Engine, global: &Global) -> Result<Self, Failure> {
+        secrets::of_store(&store, global.reveal);
         Ok(Self {
             store,
             out: BufWriter::with_capacity(1 << 16, Out::Stdout(io::stdout())),

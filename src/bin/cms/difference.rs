@@ -5,12 +5,15 @@ use cms::{Form, Loaded, State, shown};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::records::{change_json, change_line};
+use crate::secrets;
 
 /// Returns the changes that a commit would make in the file, line by line.
 pub fn staged_difference(context: &Context, loaded: &Loaded) -> Result<String, Failure> {
     let new = Form::Lossless.text(&loaded.package, context.store.options())?;
     let name = loaded.place.path.display().to_string();
-    Ok(unified(loaded.package.source(), &new, &name, &format!("{name} (staged)")))
+    let package = &loaded.place.name;
+    let (old, new) = (secrets::text(package, loaded.package.source()), secrets::text(package, &new));
+    Ok(unified(&old, &new, &name, &format!("{name} (staged)")))
 }
 
 #[cfg(feature = "diff")]
@@ -109,7 +112,9 @@ pub fn print_difference(
         let (then, now) =
             (context.store.history().text_in(&name, old)?, context.store.history().text_in(&name, new)?);
         let titles = (format!("{name} at {}", old.name()), format!("{name} at {}", new.name()));
-        let lines = unified(&then.unwrap_or_default(), &now.unwrap_or_default(), &titles.0, &titles.1);
+        let (then, now) = (then.unwrap_or_default(), now.unwrap_or_default());
+        let (then, now) = (secrets::text(&name, &then), secrets::text(&name, &now));
+        let lines = unified(&then, &now, &titles.0, &titles.1);
         same &= lines.is_empty();
         context.put(&context.paint.difference(&lines))?;
     }

@@ -22,6 +22,7 @@ pub struct Global {
     pub log_file: Option<PathBuf>,
     pub color: Option<String>,
     pub no_pager: bool,
+    pub reveal: bool,
     pub version: bool,
     pub help: bool,
 }

@@ -9,12 +9,13 @@
 
 use std::collections::HashSet;
 
-use cms::{Package, Section, Value};
+use cms::{OptionView, Package, Section, Value};
 use serde_json::{Map, Value as Json};
 
 pub use crate::argument::json as text;
 use crate::argument::show;
 use crate::failure::{Exit, Failure};
+use crate::secrets;
 
 /// Converts a value: a string, or an array for a list.
 pub fn value(value: Value<'_>) -> Json {
@@ -40,6 +41,36 @@ pub fn section(section: Section<'_>) -> Json {
 /// Converts a package.
 pub fn package(package: &Package) -> Json {
     Json::Object(package.sections().map(|s| (show(s.name()), section(s))).collect())
+}
+
+/// Converts the value of an option as people see it.
+pub fn shown_value(package: &[u8], section: Section<'_>, option: OptionView<'_>) -> Json {
+    match secrets::is_hidden(package, section.name(), option.name()) {
+        false => value(option.value()),
+        true => {
+            let shown = |item| secrets::shown(package, section.name(), option.name(), item);
+            let mut items = option.value().items().map(|item| text(&shown(item).bytes()));
+            match option.value() {
+                Value::String(_) => items.next().unwrap_or_default(),
+                Value::List(_) => items.collect(),
+            }
+        }
+    }
+}
+
+/// Converts a section as people see it.
+pub fn shown_section(package: &[u8], of: Section<'_>) -> Json {
+    let mut object = section(of);
+    for option in of.options() {
+        object[show(option.name())] = shown_value(package, of, option);
+    }
+    object
+}
+
+/// Converts a package as people see it.
+pub fn shown_package(package: &Package) -> Json {
+    let sections = package.sections().map(|of| (show(of.name()), shown_section(package.name(), of)));
+    Json::Object(sections.collect())
 }
 
 /// The text of a package, behind its name.

@@ -47,6 +47,7 @@ mod reversal;
 // A build without schemas checks nothing.
 #[cfg_attr(not(feature = "schema"), path = "no_schema.rs")]
 mod schema;
+mod secrets;
 mod settings;
 mod shape;
 mod shown_names;

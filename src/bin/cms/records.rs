@@ -10,6 +10,7 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::secrets;
 use crate::shape::Shape;
 use crate::zone;
 
@@ -36,31 +37,34 @@ impl Users {
     }
 }
 
-fn content(content: &Content) -> Vec<u8> {
+fn content(package: &str, change: &KeyChange, content: &Content) -> Vec<u8> {
+    let items = secrets::items_of(package, change, content);
+    let items: Vec<String> = items.iter().map(|item| item.quoted()).collect();
+    let items = items.join(" ");
     match content {
-        Content::String(string) => shown::quoted(string).into_bytes(),
-        Content::List(items) => {
-            let items: Vec<String> = items.iter().map(shown::quoted).collect();
-            format!("({})", items.join(" ")).into_bytes()
-        }
+        Content::String(_) => items.into_bytes(),
+        Content::List(_) => format!("({items})").into_bytes(),
     }
 }
 
-fn content_json(content: Option<&Content>) -> Json {
+fn content_json(package: &str, change: &KeyChange, content: Option<&Content>) -> Json {
+    let Some(content) = content else { return Json::Null };
+    let items = secrets::items_of(package, change, content);
+    let mut items = items.iter().map(|item| json::text(&item.bytes()));
     match content {
-        None => Json::Null,
-        Some(Content::String(string)) => json::text(string),
-        Some(Content::List(items)) => items.iter().map(|item| json::text(item)).collect(),
+        Content::String(_) => items.next().unwrap_or_default(),
+        Content::List(_) => items.collect(),
     }
 }
 
 /// Writes a change as a line: `+KEY='new'`, `-KEY='old'`, `KEY: 'old' -> 'new'`, or `^KEY: 3 -> 0`.
 pub fn change_line(package: &str, change: &KeyChange) -> Vec<u8> {
     let key = change.key(package);
+    let value = |value| content(package, change, value);
     match &change.what {
-        What::Added(new) => [b"+", &key[..], b"=", &content(new)].concat(),
-        What::Deleted(old) => [b"-", &key[..], b"=", &content(old)].concat(),
-        What::Changed { old, new } => [&key[..], b": ", &content(old), b" -> ", &content(new)].concat(),
+        What::Added(new) => [b"+", &key[..], b"=", &value(new)].concat(),
+        What::Deleted(old) => [b"-", &key[..], b"=", &value(old)].concat(),
+        What::Changed { old, new } => [&key[..], b": ", &value(old), b" -> ", &value(new)].concat(),
         What::Moved { old, new } => [b"^", &key[..], format!(": {old} -> {new}").as_bytes()].concat(),
     }
 }
@@ -82,7 +86,7 @@ pub fn change_json(package: &str, change: &KeyChange) -> Json {
         What::Deleted(_) => "deleted",
         What::Changed { .. } => "changed",
         What::Moved { .. } => "moved",
-    }, "old": content_json(old), "new": content_json(new)});
+    }, "old": content_json(package, change, old), "new": content_json(package, change, new)});
     if let What::Moved { old, new } = change.what {
         (row["old"], row["new"]) = (json!(old), json!(new));
     }

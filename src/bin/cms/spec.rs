@@ -237,6 +237,9 @@ pub const GLOBAL: &[Flag<Global>] = &[
     ),
     text("color", "WHEN", "auto, always or never (NO_COLOR is honoured)", |all| &mut all.color),
     switch("no-pager", "print long output as it is (CMS_PAGER, PAGER)", |all: &mut Global| &mut all.no_pager),
+    switch("reveal", "print secret values as they are, not stand-ins for them", |all: &mut Global| {
+        &mut all.reveal
+    }),
     switch("version", "print the version", |all| &mut all.version),
     switch("help", "print help", |all: &mut Global| &mut all.help).short('h'),
 ];

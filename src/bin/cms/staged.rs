@@ -1,11 +1,12 @@
 //! Prints staged changes and the outcome of a commit, and finds the package and the user of staged changes.
 
-use cms::{Delta, DeltaKind, Place, shown};
+use cms::{Delta, DeltaKind, Place, Shown, shown};
 
 use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
+use crate::secrets;
 use crate::shape::Shape;
 use serde_json::{Value as Json, json};
 
@@ -13,7 +14,7 @@ use serde_json::{Value as Json, json};
 pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
     let key = shown::text(delta.key(package));
     let raw = delta.value.as_deref().unwrap_or_default();
-    let (value, name) = (shown::quoted(raw), shown::text(raw));
+    let (value, name) = (shown_value(package, delta, raw).quoted(), shown::text(raw));
     let line = match delta.kind {
         DeltaKind::Set => format!("{key}={value}"),
         DeltaKind::Add => format!("+{key}={value}"),
@@ -25,6 +26,15 @@ pub fn describe(package: &[u8], delta: &Delta) -> Vec<u8> {
         DeltaKind::DelList => format!("{key}-={value}"),
     };
     line.into_bytes()
+}
+
+/// Returns the value of a staged change as people see it. What is no value of an option is never secret.
+fn shown_value<'v>(package: &[u8], delta: &Delta, value: &'v [u8]) -> Shown<'v> {
+    let is_value = matches!(delta.kind, DeltaKind::Set | DeltaKind::AddList | DeltaKind::DelList);
+    match delta.option.as_deref().filter(|_| is_value) {
+        Some(option) => secrets::shown(package, &delta.section, option, value),
+        None => secrets::plain(value),
+    }
 }
 
 /// What [`staged_json`] returns.
@@ -48,7 +58,7 @@ pub fn staged_json(package: &[u8], delta: &Delta, failure: Option<&str>) -> Json
         DeltaKind::AddList => "add_list",
         DeltaKind::DelList => "del_list",
     };
-    let value = delta.value.as_deref().map(json::text);
+    let value = delta.value.as_deref().map(|value| json::text(&shown_value(package, delta, value).bytes()));
     json!({"kind": kind, "key": show(&delta.key(package)), "value": value, "failure": failure})
 }
 

@@ -184,6 +184,17 @@ impl Transaction {
         Ok(sum)
     }
 
+    /// Returns a value of a key for an error: what stands for it if it is secret.
+    fn shown(&self, key: &[u8], value: &[u8]) -> String {
+        let Ok(Key { package, section: Some(Selector::Name(section)), option: Some(option) }) =
+            Key::parse(key)
+        else {
+            // The type of a section is no secret.
+            return shown::quoted(value);
+        };
+        self.store.engine().marks().show(&package, &section, &option, value, false).quoted()
+    }
+
     /// Fails unless a key is as expected. If another transaction changes it before the commit, that is a conflict.
     ///
     /// # Errors
@@ -199,7 +210,8 @@ impl Transaction {
             (Expected::Value(wanted), Some((content, value_type))) => match content {
                 Content::String(text) if is_same(text, wanted, *value_type) => return Ok(()),
                 Content::String(text) => {
-                    format!("its value is {}, not {}", shown::quoted(text), shown::quoted(wanted))
+                    let named = self.resolve(key)?.unwrap_or_else(|| key.to_vec());
+                    format!("its value is {}, not {}", self.shown(&named, text), self.shown(&named, wanted))
                 }
                 Content::List(_) => "its value is a list".to_owned(),
             },

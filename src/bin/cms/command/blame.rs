@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::records::Users;
+use crate::secrets;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 use crate::zone;
@@ -38,7 +39,8 @@ const LINE: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
     context.note_edits();
     let [package] = call.expect(1, 1)? else { return Ok(Exit::Usage) };
-    let lines = context.store.history().blame(&show(package))?;
+    let mut lines = context.store.history().blame(&show(package))?;
+    hide_secrets(&show(package), &mut lines);
     let mut users = Users::default();
     if context.json {
         let row = |line: &cms::BlameLine| {
@@ -70,4 +72,24 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
         context.print_line(&format!("{by} | {}", shown::lines(&line.text)))?;
     }
     Ok(Exit::Ok)
+}
+
+/// Replaces the lines by those of the text as people see it.
+fn hide_secrets(package: &str, lines: &mut [cms::BlameLine]) {
+    let text: Vec<u8> = lines.iter().map(|line| line.text.as_slice()).collect::<Vec<_>>().join(&b'\n');
+    let shown = secrets::text(package, &text);
+    if *shown == *text {
+        return;
+    }
+    let all: Vec<&[u8]> = shown.split(|byte| *byte == b'\n').collect();
+    for (index, line) in lines.iter_mut().enumerate() {
+        let same_place = all.len() == text.split(|byte| *byte == b'\n').count();
+        // The text was printed anew where a value is not written literally: then only its own lines are known to be free
+        // of secrets.
+        match all.get(index).filter(|_| same_place) {
+            Some(shown) => line.text = shown.to_vec(),
+            None if all.contains(&line.text.as_slice()) => {}
+            None => line.text = b"<secret>".to_vec(),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cms::text::{ParseOptions, parse};
-use cms::{Package, State, shown};
+use cms::{Package, State};
 use serde_json::json;
 
 use crate::argument::{path, show};
@@ -14,6 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::input::read_input;
 use crate::json;
 use crate::records::CHANGE;
+use crate::secrets;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, switch};
@@ -147,7 +148,8 @@ fn key_difference(old: &Package, new: &Package) -> Vec<(&'static str, Vec<u8>)> 
                 lines.push([old.name(), b".", &name, b"=", section.section_type()].concat());
             }
             for option in section.options() {
-                let items: Vec<String> = option.value().items().map(shown::quoted).collect();
+                let shown = |item| secrets::shown(old.name(), section.name(), option.name(), item).quoted();
+                let items: Vec<String> = option.value().items().map(shown).collect();
                 let key = [old.name(), b".", &name, b".", option.name(), b"="].concat();
                 lines.push([key, items.join(" ").into_bytes()].concat());
             }

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::paint::Color;
+use crate::secrets;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Writes, at, switch};
@@ -154,13 +155,19 @@ impl Search {
             for option in section.options() {
                 let key = [&key, b".".as_slice(), option.name()].concat();
                 let matches = |text: &[u8]| self.pattern.matches(&show(text));
-                if !(self.keys && matches(&key) || self.values && option.value().items().any(matches)) {
+                // A search must not tell a secret value.
+                let hidden = secrets::is_hidden(package.name(), section.name(), option.name());
+                let in_value = || !hidden && self.values && option.value().items().any(matches);
+                if !(self.keys && matches(&key) || in_value()) {
                     continue;
                 }
                 let at = line_of(option.offset().filter(|_| !is_staged(loaded, section, option)));
-                let items: Vec<String> = option.value().items().map(shown::quoted).collect();
+                let shown =
+                    |item| secrets::shown(package.name(), section.name(), option.name(), item).quoted();
+                let items: Vec<String> = option.value().items().map(shown).collect();
                 let text = [&key, b"=".as_slice(), items.join(" ").as_bytes()].concat();
-                self.hit(context, &file, at, &key, &json::value(option.value()), &text)?;
+                let value = json::shown_value(package.name(), section, option);
+                self.hit(context, &file, at, &key, &value, &text)?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! `cms show`: prints packages, sections and options as `KEY='value'`.
 
 use cms::text::quoted;
-use cms::{Key, Package, Section, Value};
+use cms::{Key, OptionView, Package, Section, Shown};
 use serde_json::{Map, Value as Json};
 
 use crate::argument::show;
@@ -9,6 +9,7 @@ use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
 use crate::paint::{Color, Paint};
+use crate::secrets;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
 use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, stale, switch};
@@ -82,13 +83,13 @@ fn show_one(
     let mut out = Vec::new();
     match find(package, &key)? {
         Found::Package(package) if json_wanted => {
-            object.insert(show(package.name()), json::package(package));
+            object.insert(show(package.name()), json::shown_package(package));
         }
         Found::Section(section) if json_wanted => {
-            object.insert(key.text(), json::section(section));
+            object.insert(key.text(), json::shown_section(package.name(), section));
         }
-        Found::Option(_, option) if json_wanted => {
-            object.insert(key.text(), json::value(option.value()));
+        Found::Option(section, option) if json_wanted => {
+            object.insert(key.text(), json::shown_value(package.name(), section, option));
         }
         Found::Package(package) => {
             let mut names = ShownNames::default();
@@ -99,7 +100,7 @@ fn show_one(
         }
         Found::Section(section) => show_section(package, section, section.name(), paint, &mut out),
         Found::Option(section, option) => {
-            show_option(package.name(), section.name(), option.name(), option.value(), paint, &mut out);
+            show_option(package.name(), (section, section.name()), option, paint, &mut out);
         }
     }
     context.put(&out)
@@ -114,21 +115,25 @@ fn show_section(package: &Package, section: Section<'_>, name: &[u8], paint: Pai
         }
     }
     for option in section.options() {
-        show_option(package.name(), name, option.name(), option.value(), paint, out);
+        show_option(package.name(), (section, name), option, paint, out);
     }
 }
 
+/// Writes an option of a section, which is shown under a name.
 fn show_option(
     package: &[u8],
-    section: &[u8],
-    option: &[u8],
-    value: Value<'_>,
+    (section, name): (Section<'_>, &[u8]),
+    option: OptionView<'_>,
     paint: Paint,
     out: &mut Vec<u8>,
 ) {
-    out.extend(paint.text(Color::Cyan, &[package, b".", section, b".", option].concat()));
+    out.extend(paint.text(Color::Cyan, &[package, b".", name, b".", option.name()].concat()));
     out.push(b'=');
-    let items: Vec<Vec<u8>> = value.items().map(quoted).collect();
+    let shown = |item| match secrets::shown(package, section.name(), option.name(), item) {
+        Shown::Value(value) => quoted(value),
+        hidden => hidden.quoted().into_bytes(),
+    };
+    let items: Vec<Vec<u8>> = option.value().items().map(shown).collect();
     out.extend_from_slice(&items.join(&b' '));
     out.push(b'\n');
 }
