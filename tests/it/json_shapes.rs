@@ -283,6 +283,7 @@ fn schemas(case: &mut Case) {
     case.json("With --json, of show", &["schema", "show", "toys"]);
     case.json("With --json, of check", &["schema", "check"]);
     case.json("With --json, of check-type", &["schema", "check-type", "port", "80"]);
+    case.read(&["describe", "toys.bear.color", "toys.bear.size", "toys.bear"]);
     case.json(JSON, &["validate", "toys"]);
     let output = case.run(&["set", "--json", "--commit", "toys.bear.size=large"]);
     let said = String::from_utf8_lossy(&output.stderr);

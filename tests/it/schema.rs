@@ -344,3 +344,142 @@ fn schemas_are_listed_with_their_versions_and_shown() {
     let json = case.json(&["--json", "schema", "show", "network"]);
     assert_eq!(json["sections"][0]["fields"][0]["example"], "192.168.1.1");
 }
+
+#[test]
+fn describe_says_what_a_key_is_for_and_where_it_is_set() {
+    let case = Case::new();
+    case.0
+        .write("network", "config interface 'lan'\n\toption ipaddr '10.0.0.1'\n\toption key '4242424242'\n");
+    let file = case.0.path("config/network").display().to_string();
+    let (code, out, _) = case.run(&["describe", "network.lan.ipaddr"]);
+    assert_eq!(code, 0);
+    let expected = [
+        "network.lan.ipaddr: Address of the interface\n",
+        "  type      ip4addr\n",
+        "  required  yes\n",
+        "  example   192.168.1.1\n",
+        "  value     10.0.0.1\n",
+        &format!("  set in    {file}:2\n"),
+    ];
+    expected.iter().for_each(|text| assert!(out.contains(text), "{text}: {out}"));
+    let out = case.run(&["describe", "network.lan.mtu"]).1;
+    assert!(out.contains("  default   1500\n  unit      bytes\n") && !out.contains("set in"), "{out}");
+    assert!(!case.run(&["describe", "network.lan.key"]).1.contains("4242424242"), "it is secret");
+    assert!(case.run(&["describe", "network.lan"]).1.contains("  ipaddr  Address of the interface\n"));
+    assert!(case.run(&["describe", "network"]).1.contains("  interface  An interface\n"));
+    assert_eq!(case.run(&["describe", "network.interface.mtu"]).0, 0, "of a type");
+    assert_eq!(case.run(&["describe", "network.wan.mtu"]).0, 1);
+    assert_eq!(case.run(&["describe", "system.a.b"]).0, 1);
+    let rows = case.json(&["--json", "describe", "network.lan.ipaddr", "network.lan.key"]);
+    assert_eq!(
+        (&rows[0]["line"], &rows[0]["field"]["example"]),
+        (&Json::from(2), &Json::from("192.168.1.1"))
+    );
+    assert_eq!((&rows[1]["value"], &rows[1]["field"]["access"]), (&Json::Null, &Json::from("secret")));
+}
+
+#[test]
+fn sch_20_status_shows_options_without_a_description_and_required_ones_that_are_missing() {
+    let case = Case::new();
+    assert_eq!(case.run(&["status"]).0, 0);
+    case.0.write("network", "config interface 'lan'\n\toption extra '1'\n");
+    let (code, out, _) = case.run(&["status"]);
+    assert_eq!(code, 3);
+    assert!(out.contains("network.lan.extra: the schema does not describe this option"), "{out}");
+    assert!(out.contains("network.lan.ipaddr: the option is required, and missing"), "{out}");
+}
+
+/// The example of an application (SCH-23), in a sandbox.
+fn app() -> Case {
+    let case = Case::new();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/app");
+    let copy = |from: &str, to: &str| {
+        std::fs::copy(format!("{example}/{from}"), case.0.path(to)).expect("copied");
+    };
+    copy("schema/app", "schema/app");
+    copy("config/app", "config/app");
+    case
+}
+
+#[test]
+fn sch_23_the_example_of_an_application_fits_its_schema() {
+    let case = app();
+    let (code, out, said) = case.run(&["schema", "check", "app"]);
+    assert_eq!((code, out.as_str(), said.as_str()), (0, "", ""));
+    assert_eq!(case.run(&["validate", "app"]), (0, String::new(), String::new()));
+    let schema = case.json(&["--json", "schema", "show", "app"]);
+    let types: Vec<&str> = schema["sections"]
+        .as_array()
+        .expect("sections")
+        .iter()
+        .filter_map(|one| one["type"].as_str())
+        .collect();
+    assert_eq!(types, ["app", "database", "cache", "logging", "features"]);
+}
+
+/// The four unit tests of the manager of environments in seed 004: write and read, validation, backup, update.
+#[test]
+fn tst_12_what_is_written_is_read_and_what_is_invalid_is_refused_without_a_trace() {
+    let case = app();
+    let written = "config app 'app'\n\toption environment 'development'\n\nconfig database 'database'\n\
+                   \toption host 'localhost'\n\toption port '5432'\n\toption name 'test_db'\n\
+                   \toption username 'test_user'\n\toption password 'test_pass'\n\n\
+                   config logging 'logging'\n\toption level 'DEBUG'\n";
+    assert_eq!(case.0.fed(&["import", "--replace", "app", "-"], written).status.code(), Some(0));
+    assert_eq!(case.run(&["get", "app.database.port"]).1, "5432\n");
+    assert_eq!(case.run(&["export", "app"]).1.matches("test_").count(), 3);
+
+    let invalid = "config app 'app'\n\toption environment 'invalid_env'\n\nconfig database 'database'\n\
+                   \toption host 'localhost'\n";
+    let revision = || case.json(&["--json", "status"])["revision"].clone();
+    let before = (case.0.read("app"), revision());
+    let output = case.0.fed(&["--json", "import", "--replace", "app", "-"], invalid);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = said.lines().find(|line| line.starts_with('{')).expect("an error");
+    let error: Json = serde_json::from_str(line).expect("JSON");
+    let found: Vec<(&str, &str)> = error["error"]["violations"]
+        .as_array()
+        .expect("violations")
+        .iter()
+        .filter_map(|one| Some((one["key"].as_str()?, one["rule"].as_str()?)))
+        .collect();
+    let expected = [
+        ("app.app.environment", "type"),
+        ("app.database.port", "required"),
+        ("app.database.name", "required"),
+        ("app.database.username", "required"),
+        ("app.database.password", "required"),
+        ("app", "count"),
+    ];
+    assert_eq!((output.status.code(), found.as_slice()), (Some(3), expected.as_slice()), "{said}");
+    assert_eq!((case.0.read("app"), revision()), before, "no file, no record, no backup");
+
+    assert_eq!(case.run(&["set", "--commit", "app.database.port=5433"]).0, 0);
+    assert_eq!(case.run(&["get", "app.database.port", "app.database.host"]).1, "5433\nlocalhost\n");
+    assert_eq!(
+        case.run(&["get", "--at", "-1", "app.database.port"]).1,
+        "5432\n",
+        "the earlier state is kept"
+    );
+}
+
+#[test]
+fn sch_05_each_keyword_of_the_example_accepts_and_refuses() {
+    let case = app();
+    let cases = [
+        ("app.app.environment", "staging", "test"),
+        ("app.database.port", "65535", "65536"),
+        ("app.database.pool_size", "1", "0"),
+        ("app.cache.enabled", "false", "perhaps"),
+        ("app.cache.ttl", "0", "-1"),
+        ("app.logging.level", "ERROR", "LOUD"),
+        ("app.logging.output", "both", "printer"),
+    ];
+    for (key, good, bad) in cases {
+        assert_eq!(case.run(&["set", "--commit", key, good]).0, 0, "{key}={good}");
+        assert_eq!(case.run(&["set", "--commit", key, bad]).0, 3, "{key}={bad}");
+    }
+    assert_eq!(case.run(&["delete", "--commit", "app.database.host"]).0, 3, "required");
+    assert_eq!(case.run(&["set", "--commit", "app.cache.size=1"]).0, 3, "not described");
+    assert_eq!(case.run(&["set", "--commit", "app.features.dark_mode=1"]).0, 0, "any name");
+}

@@ -1,13 +1,13 @@
 //! All commands, in the order a newcomer meets them. Usage, help, completion and manual pages come from this table.
 
-#[cfg(feature = "schema")]
-use crate::command::schema;
 use crate::command::{
     add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
     confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, list, man,
     memory, paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run,
     search, set, shell, show, snapshot, snapshots, status, table, undo, validate, verify, version, watch,
 };
+#[cfg(feature = "schema")]
+use crate::command::{describe, schema};
 use crate::spec::Commands;
 
 /// See the module documentation.
@@ -36,6 +36,8 @@ pub const COMMANDS: Commands = &[
     &validate::COMMAND,
     #[cfg(feature = "schema")]
     &schema::COMMAND,
+    #[cfg(feature = "schema")]
+    &describe::COMMAND,
     &fmt::COMMAND,
     &batch::COMMAND,
     &shell::COMMAND,

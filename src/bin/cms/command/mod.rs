@@ -16,6 +16,8 @@ pub mod completion;
 pub mod confirm;
 pub mod del_list;
 pub mod delete;
+#[cfg(feature = "schema")]
+pub mod describe;
 pub mod diff;
 pub mod edit;
 pub mod ensure;

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::schema::checked::schema_drift;
 use crate::shape::{Output, Shape};
 use crate::spec::{Call, Command, Writes};
 use crate::waiting::PENDING;
@@ -90,6 +91,11 @@ impl Problem {
         Self { what: what.to_owned(), why: why.into(), place: None, line: 0 }
     }
 
+    fn of_violation((place, violation): (cms::Place, cms::Violation)) -> Self {
+        let why = format!("{}: {}", violation.key, violation.problem);
+        Self { what: place.name.clone(), why, place: Some(place), line: violation.line }
+    }
+
     fn json(&self) -> Json {
         let mut object = json!({"what": self.what, "message": self.why});
         if let Some(place) = &self.place {
@@ -146,7 +152,13 @@ fn packages(store: &Engine, problems: &mut Vec<Problem>) -> Result<(), Failure> 
     }
     for name in store.packages().list()? {
         let Ok(place) = store.packages().find(name.as_bytes()) else { continue };
-        let Err(error) = store.packages().load_committed(place.clone()) else { continue };
+        let error = match store.packages().load_committed(place.clone()) {
+            Ok(loaded) => {
+                problems.extend(schema_drift(store, &loaded).into_iter().map(Problem::of_violation));
+                continue;
+            }
+            Err(error) => error,
+        };
         let line = error.location().line;
         problems.push(Problem { what: name, why: error.to_string(), place: Some(place), line });
     }

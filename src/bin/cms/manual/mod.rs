@@ -42,6 +42,7 @@ const COMMANDS: Texts = texts!("commands":
     "confirm"
     "del_list"
     "delete"
+    "describe"
     "diff"
     "edit"
     "ensure"

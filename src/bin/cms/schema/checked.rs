@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cms::schema::Schema;
 use cms::text::ParseOptions;
-use cms::{Error, Loaded, Package, Place, Rule, Violation};
+use cms::{Engine, Error, Loaded, Package, Place, Rule, Violation};
 
 use crate::argument::path;
 use crate::context::Context;
@@ -75,4 +75,12 @@ pub fn check_commit(context: &Context, staged: &Loaded) -> Result<(), Failure> {
     let (made, _) = context.store.schemas().check_change(&staged.place, &committed, &staged.package);
     let violations: Vec<Violation> = made.into_iter().filter(|one| one.refused).collect();
     if violations.is_empty() { Ok(()) } else { Err(Error::Schema { violations }.into()) }
+}
+
+/// Returns what of a package does not fit its schema any more: options that it does not describe, and all that it refuses,
+/// such as required options that are missing.
+pub fn schema_drift(store: &Engine, loaded: &Loaded) -> Vec<(Place, Violation)> {
+    let found = store.schemas().check(&loaded.place, &loaded.package).into_iter();
+    let drift = found.filter(|one| one.refused || matches!(one.rule, Rule::Unknown | Rule::Required));
+    drift.map(|violation| (loaded.place.clone(), violation)).collect()
 }
