@@ -371,3 +371,46 @@ fn every_manual_page_is_accepted_by_man() {
     );
     assert!(String::from_utf8_lossy(&output.stdout).contains("network.lan.ipaddr"));
 }
+
+#[test]
+fn cli_18_values_are_printed_as_text_json_or_for_a_shell() {
+    let sandbox = Sandbox::new();
+    for (words, format, same) in [
+        (&["get", "network.lan.dns"][..], "text", &["get", "network.lan.dns"][..]),
+        (&["get", "network.lan.dns"], "json", &["get", "network.lan.dns", "--json"]),
+        (&["get", "network.lan.dns"], "sh", &["get", "network.lan.dns", "--sh"]),
+        (&["show", "network"], "text", &["show", "network"]),
+        (&["show", "network.lan"], "json", &["show", "network.lan", "--json"]),
+        (&["show", "network.lan.dns"], "sh", &["get", "--sh", "network.lan.dns"]),
+        (&["list", "network"], "text", &["list", "network"]),
+        (&["list", "network"], "json", &["list", "network", "--json"]),
+    ] {
+        assert_eq!(
+            sandbox.ok(&[words, &["--format", format]].concat()),
+            sandbox.ok(same),
+            "{words:?} {format}"
+        );
+    }
+    sandbox.write(
+        "odd",
+        "config a 'b'\n\toption c 'it'\\''s $(x)'\n\tlist d '1 2'\n\tlist d '3'\nconfig a\n\toption e 'f'\n",
+    );
+    let script = format!(
+        "eval \"$({} show --format sh odd)\"; eval \"set -- $odd_b_d\"; echo \"$odd_b_c|$1|$2|$#\"; set | grep -c ^odd_",
+        env!("CARGO_BIN_EXE_cms")
+    );
+    let command = sandbox.command();
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .output()
+        .expect("sh runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "it's $(x)|1 2|3|2\n3\n");
+    for words in [
+        &["get", "--format", "uci", "network.lan"][..],
+        &["list", "--format", "sh"],
+        &["show", "--format", ""],
+    ] {
+        assert!(sandbox.fails(2, words).contains("no format "), "{words:?}");
+    }
+}

@@ -56,6 +56,8 @@ fn m26_each_argument_is_completed_as_what_it_is() {
         (&["get", "--at", "k"], "known-good |"),
         (&["get", "--at=k"], "--at=known-good |"),
         (&["--color", "a"], "auto |always |"),
+        (&["show", "--format", ""], "text |json |sh |"),
+        (&["list", "--format=j"], "--format=json |"),
         (&["export", "--format", ""], "uci |json |"),
         (&["-c", "dra"], "draft.txt |drafts/|"),
         // Words of cms.

@@ -19,10 +19,11 @@ fn sandbox() -> Sandbox {
 }
 
 /// Commands that print values, and a word that they print all the same.
-const COMMANDS: [(&[&str], &str); 22] = [
+const COMMANDS: [(&[&str], &str); 23] = [
     (&["show", "app"], "dbuser"),
     (&["show", "app.db"], "dbuser"),
     (&["show", "app.api.token"], "token"),
+    (&["show", "app", "--format", "sh"], "dbuser"),
     (&["show", "app", "--json"], "dbuser"),
     (&["show", "app.db", "--json"], "dbuser"),
     (&["show", "app.api.token", "--json"], "token"),
@@ -65,6 +66,17 @@ fn change_secrets(sandbox: &Sandbox) {
 fn printed(sandbox: &Sandbox, arguments: &[&str]) -> String {
     let output = sandbox.run(arguments);
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn completion_tells_no_secret_and_a_shell_gets_no_stand_in() {
+    let sandbox = sandbox();
+    assert_eq!(sandbox.ok(&["__complete", "set", "app.db.user="]), "app.db.user=dbuser \n");
+    assert_eq!(sandbox.ok(&["__complete", "set", "app.db.password="]), "\n");
+    let shown = sandbox.run(&["show", "app.db", "--format", "sh"]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "app_db_user='dbuser'\n");
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(said.contains("secret values are left out (1); --reveal prints them"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use cms::{Key, Section, Selector, Snapshot, Value};
 use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::Failure;
+use crate::secrets;
 
 /// How many revisions are listed.
 const REVISIONS: usize = 20;
@@ -251,6 +252,10 @@ fn section_words<'p, I: Iterator<Item = Head<'p>>>(
                 *position - 1
             }
         };
+        // The root section of a package is named only in the keys of its options.
+        if section.name.is_empty() && end != "." {
+            continue;
+        }
         if !section.is_anonymous || is_generated {
             if section.name.starts_with(typed.as_bytes()) {
                 words.push([stem, &String::from_utf8_lossy(section.name), end].concat());
@@ -283,14 +288,19 @@ fn sections_only(context: &mut Context, typed: &str, next: Next) -> Result<Vec<S
 fn values(context: &mut Context, key: &str) -> Result<Vec<String>, Failure> {
     let parsed = Key::parse(key.trim_end_matches(['+', '-']).as_bytes())?;
     let package = &context.load(&parsed.package)?.package;
-    let Found::Option(_, option) = find(package, &parsed)? else { return Ok(Vec::new()) };
+    let Found::Option(section, option) = find(package, &parsed)? else { return Ok(Vec::new()) };
+    if secrets::is_hidden(package.name(), section.name(), option.name()) {
+        return Ok(Vec::new());
+    }
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(byte);
     let plain = option.value().items().filter(|item| !item.is_empty() && item.iter().all(is_plain));
     Ok(plain.map(|item| format!("{key}={} ", show(item))).collect())
 }
 
 fn types(context: &mut Context, package: &[u8]) -> Result<Vec<String>, Failure> {
-    let words = |types: BTreeSet<&[u8]>| types.into_iter().map(|kind| format!("{} ", show(kind))).collect();
+    let words = |types: BTreeSet<&[u8]>| {
+        types.into_iter().filter(|kind| !kind.is_empty()).map(|kind| format!("{} ", show(kind))).collect()
+    };
     if let Some(snapshot) = context.mapped(package) {
         let package = snapshot.package(package)?;
         return Ok(words(package.sections().map(|section| section.section_type()).collect()));

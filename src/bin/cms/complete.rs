@@ -97,6 +97,7 @@ fn of_value(line: &Line, flag: &FlagText, typed: &str) -> Vec<String> {
     let mut all: Vec<String> = match flag.value {
         Some("WHEN") => words(&["auto", "always", "never"]),
         Some("FORMAT") => words(&["uci", "json"]),
+        Some(formats) if formats.starts_with("text|") => words(&formats.split('|').collect::<Vec<_>>()),
         Some(value) => kinds(value, 0).iter().flat_map(|kind| of_kind(line, kind, typed)).collect(),
         None => Vec::new(),
     };

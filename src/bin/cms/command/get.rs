@@ -10,13 +10,15 @@ use crate::failure::{Exit, Failure};
 use crate::flat;
 use crate::json;
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, bytes, stale, switch};
+use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, bytes, parsed, stale, switch};
+use crate::text_format::Printed;
 use crate::variables::variable;
 
 #[derive(Default)]
 pub struct Flags {
     default: Option<Vec<u8>>,
     sh: bool,
+    format: Printed,
     null: bool,
     delimiter: Option<Vec<u8>>,
     reading: Reading,
@@ -38,6 +40,15 @@ pub const COMMAND: Command<Flags> = Command {
             &mut flags.default
         }),
         switch("sh", "print NAME='value' lines that are safe to eval", |flags: &mut Flags| &mut flags.sh),
+        parsed(
+            "format",
+            "text|json|sh",
+            "text (default), json as --json, or sh: NAME='value' lines that are safe to eval",
+            |flags: &mut Flags, text| {
+                flags.format = Printed::named(text)?;
+                Ok(())
+            },
+        ),
         switch("null", "end each value with a NUL byte", |flags: &mut Flags| &mut flags.null).short('0'),
         bytes(
             "delimiter",
@@ -63,6 +74,7 @@ const VALUE: Shape = Shape::of(
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let keys = call.expect(1, usize::MAX)?;
     context.read_at(call.flags.reading.at.as_deref())?;
+    context.json |= call.flags.format == Printed::Json;
     let mut object = Map::new();
     for argument in keys {
         match get_one(context, argument, call.flags.default.as_deref()) {
@@ -125,7 +137,7 @@ fn get_loaded(context: &mut Context, key: &Key) -> Result<Got, Failure> {
 }
 
 fn print_value(context: &mut Context, flags: &Flags, key: &[u8], got: Got) -> Result<(), Failure> {
-    if flags.sh {
+    if flags.sh || flags.format == Printed::Sh {
         let name = variable(&show(key));
         let value = match got {
             Got::One(value) => value,

@@ -7,10 +7,12 @@ use crate::argument::show;
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, stale};
+use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, parsed, stale};
+use crate::text_format::Printed;
 
 #[derive(Default)]
 pub struct Flags {
+    format: Printed,
     reading: Reading,
 }
 
@@ -26,6 +28,13 @@ pub const COMMAND: Command<Flags> = Command {
     arguments: "[PACKAGE[.SECTION]]",
     summary: "list packages, sections or options",
     flags: &[
+        parsed("format", "text|json", "text (default), or json as --json", |flags: &mut Flags, text| {
+            flags.format = match Printed::named(text)? {
+                Printed::Sh => return Err(Failure::Usage("no format 'sh' of names: text or json".into())),
+                format => format,
+            };
+            Ok(())
+        }),
         at(|flags: &mut Flags| &mut flags.reading.at),
         stale(|flags: &mut Flags| &mut flags.reading.stale),
     ],
@@ -49,6 +58,7 @@ const SECTION: Shape = Shape::of(
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     context.read_at(call.flags.reading.at.as_deref())?;
+    context.json |= call.flags.format == Printed::Json;
     let Some(argument) = call.expect(0, 1)?.first() else {
         let names = context.packages_of_state()?;
         return print_names(context, names.iter().map(|name| (show(name), None)).collect());

@@ -1,7 +1,7 @@
 //! `cms show`: prints packages, sections and options as `KEY='value'`.
 
 use cms::text::quoted;
-use cms::{Key, OptionView, Package, Section, Shown};
+use cms::{Key, OptionView, Package, Section, Shown, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::argument::show;
@@ -12,11 +12,14 @@ use crate::paint::{Color, Paint};
 use crate::secrets;
 use crate::shape::{Output, Shape};
 use crate::shown_names::ShownNames;
-use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, stale, switch};
+use crate::spec::{Call, Command, FlagValues, Reading, Writes, at, parsed, stale, switch};
+use crate::text_format::Printed;
+use crate::variables::variable;
 
 #[derive(Default)]
 pub struct Flags {
     real_names: bool,
+    format: Printed,
     reading: Reading,
 }
 
@@ -36,6 +39,15 @@ pub const COMMAND: Command<Flags> = Command {
             &mut flags.real_names
         })
         .short('X'),
+        parsed(
+            "format",
+            "text|json|sh",
+            "text (default), json as --json, or sh: NAME='value' lines that are safe to eval",
+            |flags: &mut Flags, text| {
+                flags.format = Printed::named(text)?;
+                Ok(())
+            },
+        ),
         at(|flags: &mut Flags| &mut flags.reading.at),
         stale(|flags: &mut Flags| &mut flags.reading.stale),
     ],
@@ -56,11 +68,12 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         true => context.packages_of_state()?,
         false => call.arguments.clone(),
     };
-    let real = call.flags.real_names;
+    let flags = &call.flags;
+    context.json |= flags.format == Printed::Json;
     context.page();
     let mut object = Map::new();
     for argument in keys {
-        if let Err(failure) = show_one(context, &argument, real, &mut object) {
+        if let Err(failure) = show_one(context, &argument, flags, &mut object) {
             context.report(&failure)?;
         }
         context.forget();
@@ -74,14 +87,22 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 fn show_one(
     context: &mut Context,
     argument: &[u8],
-    real: bool,
+    flags: &Flags,
     object: &mut Map<String, Json>,
 ) -> Result<(), Failure> {
     let key = Key::parse(argument)?;
     let (json_wanted, paint) = (context.json, context.paint);
     let package = &context.load_good(&key.package)?.package;
     let mut out = Vec::new();
-    match find(package, &key)? {
+    let found = find(package, &key)?;
+    if flags.format == Printed::Sh {
+        let hidden = show_variables(package, &found, &mut out);
+        if hidden > 0 {
+            context.note(&format!("secret values are left out ({hidden}); --reveal prints them"));
+        }
+        return context.put(&out);
+    }
+    match found {
         Found::Package(package) if json_wanted => {
             object.insert(show(package.name()), json::shown_package(package));
         }
@@ -94,7 +115,7 @@ fn show_one(
         Found::Package(package) => {
             let mut names = ShownNames::default();
             for section in package.sections() {
-                let name = if real { section.name().to_vec() } else { names.of(section) };
+                let name = if flags.real_names { section.name().to_vec() } else { names.of(section) };
                 show_section(package, section, &name, paint, &mut out);
             }
         }
@@ -104,6 +125,34 @@ fn show_one(
         }
     }
     context.put(&out)
+}
+
+/// Prints options as variables, named as `cms get --sh` does. The name of a section without one is generated. Returns how
+/// many are left out, since a script would take the stand-in of a secret for the value.
+fn show_variables(package: &Package, found: &Found<'_>, out: &mut Vec<u8>) -> usize {
+    let mut hidden = 0;
+    let mut put = |section: Section<'_>, option: OptionView<'_>| {
+        if secrets::is_hidden(package.name(), section.name(), option.name()) {
+            hidden += 1;
+            return;
+        }
+        let key = [package.name(), b".", section.name(), b".", option.name()].concat();
+        let value = match option.value() {
+            Value::String(string) => string.to_vec(),
+            Value::List(list) => list.iter().map(quoted).collect::<Vec<_>>().join(&b' '),
+        };
+        out.extend([variable(&show(&key)).as_bytes(), b"=", &quoted(&value), b"\n"].concat());
+    };
+    match found {
+        Found::Package(package) => {
+            for section in package.sections() {
+                section.options().for_each(|option| put(section, option));
+            }
+        }
+        Found::Section(section) => section.options().for_each(|option| put(*section, option)),
+        Found::Option(section, option) => put(*section, *option),
+    }
+    hidden
 }
 
 fn show_section(package: &Package, section: Section<'_>, name: &[u8], paint: Paint, out: &mut Vec<u8>) {
