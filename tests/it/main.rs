@@ -1,6 +1,7 @@
 //! Tests of the library and the command through their public interfaces.
 
 mod attribution;
+mod attribution_cli;
 mod auto_snapshots;
 mod batch;
 mod bench_compare;
