@@ -75,6 +75,6 @@ pub fn datatype(data: &[u8]) {
         }
     }
     assert!(!datatype.expected().is_empty());
-    datatype.references();
-    datatype.choices();
+    let _ = datatype.references();
+    let _ = datatype.choices();
 }

@@ -7,7 +7,8 @@ use super::Past;
 use crate::error::Error;
 use crate::log::memory::MemoryLog;
 use crate::log::{
-    Content, Digest, KeyChange, Kind, Limits, Log, LogStore, PackageChange, Record, What, compare_texts,
+    Content, Digest, KeyChange, Kind, LayerRevision, Limits, Log, LogStore, PackageChange, Record, RequestId,
+    What, compare_texts,
 };
 use crate::model::package::Key;
 use crate::os::files::Files;
@@ -91,6 +92,75 @@ fn each_text_is_found_at_each_revision() {
         assert_eq!(past.text_at("c", *last).expect("readable"), None);
         let unknown = past.transaction(last + 1);
         assert!(matches!(unknown, Err(Error::Missing(_))), "{unknown:?}");
+    });
+}
+
+/// Appends a record as it is.
+fn append(log: &dyn LogStore, record: Record) -> u64 {
+    let timeout = Duration::from_secs(60);
+    let mut writer = log.writer(Instant::now() + timeout, timeout).expect("the lock is free");
+    let sequence = writer.append(vec![record], false).expect("there is room");
+    writer.mark_applied();
+    sequence
+}
+
+#[test]
+fn a_transaction_of_another_layer_is_in_the_history_and_changes_no_text() {
+    with_each(|log, past| {
+        let mut states = States::new();
+        let first = commit(log, &mut states, "a", Some("1\n"));
+        let content = |text: &str| Content::String(text.into());
+        let what = What::Changed { old: content("1"), new: content("2") };
+        let changes = vec![KeyChange::new(b"s", Some(b"o"), what)];
+        let text = Digest::of(b"1\n");
+        // One package has a text in this layer, and the other has none.
+        let here =
+            PackageChange { before: Some(text), changes: changes.clone(), ..PackageChange::new("a", text) };
+        let elsewhere = PackageChange { deleted: true, changes, ..PackageChange::new("c", Digest::of(b"")) };
+        let layer = Some(LayerRevision::new("defaults", 17));
+        let noted =
+            append(log, Record { layer, packages: vec![here, elsewhere], ..Record::new(Kind::Layer) });
+        let last = commit(log, &mut states, "a", Some("1\n2\n"));
+        let found = past.transaction(noted).expect("it is kept");
+        assert_eq!(found.layer.map(|layer| layer.to_string()).as_deref(), Some("defaults:17"));
+        for (package, revision, expected) in [
+            ("a", first, Some("1\n")),
+            ("a", noted, Some("1\n")),
+            ("a", last, Some("1\n2\n")),
+            ("c", noted, None),
+            ("c", last, None),
+        ] {
+            let text = past.text_at(package, revision).expect("readable");
+            assert_eq!(text.as_deref(), expected.map(str::as_bytes), "{package} at {revision}");
+        }
+        let by = past.blame("a").expect("readable")[0].by.as_ref().map(|record| record.sequence);
+        assert_eq!(by, Some(first));
+        let key = Key::parse(b"c.s.o").expect("a key");
+        let changes = past.changes(Some(&key), Some(b"s"), 10).expect("readable");
+        assert_eq!(changes.iter().map(|record| record.sequence).collect::<Vec<_>>(), [noted]);
+    });
+}
+
+#[test]
+fn the_transaction_of_a_request_is_found_unless_it_was_rolled_back_at_once() {
+    with_each(|log, past| {
+        let request = |number| RequestId::new([number; 16]).ok();
+        let of = |number, kind| Record { request: request(number), ..Record::new(kind) };
+        let find = |number| {
+            let wanted = request(number).expect("an id");
+            past.find_request(wanted).expect("readable").map(|record| record.sequence)
+        };
+        let first = append(log, of(1, Kind::Commit));
+        let second = append(log, of(2, Kind::Commit));
+        assert_eq!((find(1), find(2), find(3)), (Some(first), Some(second), None));
+        let message = crate::log::CANCELLED.to_owned();
+        append(log, Record { refers: second, message, ..of(2, Kind::Undo) });
+        assert_eq!((find(1), find(2)), (Some(first), None));
+        let again = append(log, of(2, Kind::Commit));
+        assert_eq!(find(2), Some(again));
+        // An undo that a person has asked for is a transaction of its request.
+        let undo = append(log, Record { refers: first, ..of(4, Kind::Undo) });
+        assert_eq!((find(4), find(1)), (Some(undo), Some(first)));
     });
 }
 
