@@ -320,25 +320,27 @@ fn who_may_not_write_a_package_is_told_so_before_the_editor_runs() {
 fn an_editor_is_found_or_asked_for() {
     let sandbox = Sandbox::new();
     std::fs::create_dir_all(sandbox.path("bin")).expect("made");
-    let mut command = edit(&sandbox, "true");
-    let (code, said) = run({
-        command.env_remove("EDITOR").env("PATH", sandbox.path("bin"));
+    let without = |words: &[&str]| {
+        let mut command = edit(&sandbox, "true");
+        command.env_remove("EDITOR").env("PATH", sandbox.path("bin")).args(words);
         command
-    });
+    };
+    let (code, said) = run(without(&[]));
     assert_eq!(code, Some(6), "{said}");
     assert!(
         said.contains(
-            "cms: there is no editor: neither vi nor nano is installed\nhint: set VISUAL or EDITOR"
+            "cms: there is no terminal for an editor\nhint: set EDITOR to a command that needs none"
         ),
         "{said}"
     );
+    assert_eq!(sandbox.read("network"), NETWORK);
+    let (status, said) = InTerminal::start(&mut without(&[])).end();
+    assert_eq!(status.code(), Some(6), "{said}");
+    assert!(said.contains("there is no editor: neither vi nor nano is installed"), "{said}");
+    assert!(said.contains("set VISUAL or EDITOR"), "{said}");
     let vi = sandbox.path("bin").join("vi");
     std::fs::write(&vi, "#!/bin/sh\nPATH=/usr/bin:/bin\nprintf 'config a b\\n' > \"$1\"\n").expect("written");
     std::fs::set_permissions(&vi, std::fs::Permissions::from_mode(0o755)).expect("set");
-    let mut command = edit(&sandbox, "true");
-    let (code, said) = run({
-        command.env_remove("EDITOR").env("PATH", sandbox.path("bin"));
-        command
-    });
-    assert_eq!((code, &*sandbox.read("network")), (Some(0), "config a b\n"), "{said}");
+    let (status, said) = InTerminal::start(&mut without(&["--yes"])).end();
+    assert_eq!((status.code(), &*sandbox.read("network")), (Some(0), "config a b\n"), "{said}");
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -169,6 +169,10 @@ fn command(editor: &OsStr) -> Command {
 fn editor() -> Result<OsString, Failure> {
     if let Some(editor) = variable("VISUAL").or_else(|| variable("EDITOR")) {
         return Ok(editor);
+    }
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        let hint = "set EDITOR to a command that needs none, or use 'cms apply'".to_owned();
+        return Err(Failure::Hinted(Exit::Io, "there is no terminal for an editor".to_owned(), hint));
     }
     let path = variable("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
     let is_there = |name: &&&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
