@@ -1,16 +1,16 @@
 # The one entry point for people and CI. `make help` lists the targets.
 # Knobs: PREFIX, DESTDIR (install), TARGET (Rust target of the shipped binary), FEATURES (for a smaller one:
-# FEATURES= builds without shell, regex, text diff, German and manual), FUZZ_SECONDS, ASAN_TOOLCHAIN (with ASAN_TOOLCHAIN=none: valgrind).
+# FEATURES=schema builds without shell, regex, text diff, German, manual, JSON and TOML), FUZZ_SECONDS, ASAN_TOOLCHAIN (with ASAN_TOOLCHAIN=none: valgrind).
 
 PREFIX ?= /usr/local
-FEATURES ?= shell,regex,diff,german,manual
+FEATURES ?= shell,regex,diff,german,manual,schema,json,toml
 FUZZ_SECONDS ?= 600
 CARGO ?= cargo
 ASAN_TOOLCHAIN ?= nightly
 MUSL := $(shell uname -m)-unknown-linux-musl
 # A statically linked musl binary starts in a quarter of the time; without that target the host's has to do.
 TARGET ?= $(shell rustup target list --installed 2>/dev/null | grep -x $(MUSL) || rustc -vV | sed -n 's/^host: //p')
-SMALL = --profile ship --locked --target $(TARGET) --no-default-features --target-dir target/small
+SMALL = --profile ship --locked --target $(TARGET) --no-default-features --features schema --target-dir target/small
 SHIPPED = target/$(TARGET)/ship/cms
 export RUSTDOCFLAGS = -D warnings
 
@@ -80,7 +80,7 @@ SMALL_LIB = RUSTC_BOOTSTRAP=1 \
 lib-small: ## build the C library for routers: target/lib-small/libcms.so, of the same name and functions
 	@if rustup component add rust-src 2>/dev/null; then \
 	  CFLAGS="$(SHIP_CFLAGS) -fno-asynchronous-unwind-tables" $(SMALL_LIB) \
-	  $(CARGO) rustc $(LIB)/lib-small --no-default-features -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size $(VERSIONED) && \
+	  $(CARGO) rustc $(LIB)/lib-small --no-default-features --features schema -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size $(VERSIONED) && \
 	  mkdir -p target/lib-small && cp target/small/lib-small/$(HOST)/ship-lib/libcms.so target/lib-small/libcms.so.0 && \
 	  ln -sf libcms.so.0 target/lib-small/libcms.so && \
 	  $(call SYMBOLS,target/lib-small) && \
@@ -123,6 +123,7 @@ docs: ## build the API documentation
 unit:
 	$(CARGO) test --locked --workspace
 	$(CARGO) test --locked -p cms-ffi --no-default-features --lib
+	$(CARGO) test --locked --no-default-features --features schema --lib schema::
 
 UTHASH_TESTS = test --locked -p uthash-sys --lib
 UTHASH_BINARY = $$(ls -t $$dir/debug/deps/uthash_sys-* | grep -v '\.' | head -1)
