@@ -135,7 +135,7 @@ impl Dirs {
 }
 
 /// The directories of schemas: those that packages bring, and those of the machine.
-const SCHEMA: [&str; 2] = ["/usr/share/cms/schema", "/etc/cms/schema"];
+const SCHEMA: [&str; 3] = ["/usr/share/cms/schema", "/usr/local/share/cms/schema", "/etc/cms/schema"];
 
 /// Chooses the directories of schemas: those of the environment, with colons between, else the default.
 fn schema_dirs() -> Vec<PathBuf> {

@@ -257,7 +257,14 @@ impl Reader<'_> {
             return None;
         }
         match Datatype::parse(written.as_bytes()) {
-            Ok(datatype) => Some(datatype),
+            Ok(datatype) => {
+                if let Some(why) = datatype.unchecked() {
+                    let line = self.line_of(section, option);
+                    let hint = "use a build with the feature regex, or another type".to_owned();
+                    self.mistake(line, format!("{written} is not checked: {why}"), hint);
+                }
+                Some(datatype)
+            }
             Err(error) => {
                 let line = self.line_of(section, option);
                 let hint = "docs/schema.md lists the types; until it is corrected, the value is not checked"

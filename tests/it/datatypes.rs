@@ -119,7 +119,6 @@ fn an_email_has_a_local_part_and_a_domain() {
     assert_verdicts("email", &accepted, &refused);
 }
 
-#[cfg(feature = "regex")]
 #[test]
 fn a_regular_expression_matches_the_whole_value() {
     assert_verdicts("regexp(\"a|bc\")", &["a", "bc"], &["ab", "abc", "xa", "", "a\n"]);
@@ -132,24 +131,6 @@ fn a_regular_expression_matches_the_whole_value() {
     }
     assert_verdicts("regexp()", &[], &["a"]);
     assert!(datatype("regexp(\".*\")").check(b"\xff", &Files::default()).is_err(), "not UTF-8");
-}
-
-#[cfg(not(feature = "regex"))]
-#[test]
-fn a_build_without_regular_expressions_says_that_it_does_not_check_them() {
-    for kind in [
-        "regexp(\"a\")",
-        "not(regexp(\"a\"))",
-        "and(string,regex(\"a\"))",
-        "required|regex:a",
-        "list(regexp(\"a\"))",
-    ] {
-        let failure = failure(kind, "b");
-        assert_eq!(failure.unchecked, Some("this build has no regular expressions"), "{kind}");
-    }
-    // What decides without it is said.
-    assert_eq!(failure("and(port,regexp(\"a\"))", "b").unchecked, None);
-    assert_verdicts("or(regexp(\"a\"),port)", &["80"], &["x"]);
 }
 
 #[test]
@@ -254,6 +235,17 @@ fn a_failure_names_the_innermost_rule_and_what_it_expects() {
     }
     let item = failure("list(neg(port))", "80 !90 !x");
     assert_eq!((&*item.rule, item.item.as_deref()), ("port", Some(&b"!x"[..])));
+}
+
+#[test]
+fn a_root_dot_makes_no_name_of_a_number_and_an_argument_lets_a_prefix_length_count_back() {
+    assert_verdicts("hostname", &["ab.", "a1.", "12"], &["a.", "12.", "1.2.", "a_.", "..", "-."]);
+    assert_verdicts(
+        "ipmask4(1)",
+        &["192.0.2.1/-8", "192.0.2.1/255.0.0.0"],
+        &["192.0.2.1/-33", "192.0.2.1/8"],
+    );
+    assert_verdicts("ipmask(1)", &["192.0.2.1/-8", "::1/-64"], &["192.0.2.1/24", "::1/64"]);
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn a_script_of_several_packages_or_of_none_is_an_error_that_says_so() {
     std::fs::write(&none, "#!/bin/sh\necho uci_load_validate\nf() {\n'").expect("written");
     let none = sandbox.fails(1, &["schema", "import", none.to_str().expect("UTF-8")]);
     assert!(none.contains("no call of uci_load_validate"), "{none}");
+    assert!(none.contains("none.init:4: the quote is not closed"), "{none}");
     let missing = sandbox.fails(6, &["schema", "import", "/no/such/script"]);
     assert!(missing.contains("/no/such/script"), "{missing}");
 }

@@ -92,11 +92,19 @@ pub(super) fn ipmask6(value: &[u8]) -> bool {
     }
 }
 
+/// An address with a negative prefix length.
+fn counts_back(value: &[u8], is_address: fn(&[u8]) -> bool, most: u32) -> bool {
+    split(value, b'/').is_some_and(|(address, length)| {
+        is_address(address) && length.strip_prefix(b"-").is_some_and(|length| digits(length, most).is_some())
+    })
+}
+
+pub(super) fn ipmask4_or_back(value: &[u8]) -> bool {
+    ipmask4(value) || counts_back(value, ip4addr, 32)
+}
+
 pub(super) fn ipmask6_or_back(value: &[u8]) -> bool {
-    let counts_back = |(address, length): (&[u8], &[u8])| {
-        ip6addr(address) && length.strip_prefix(b"-").is_some_and(|length| digits(length, 128).is_some())
-    };
-    ipmask6(value) || split(value, b'/').is_some_and(counts_back)
+    ipmask6(value) || counts_back(value, ip6addr, 128)
 }
 
 pub(super) fn ipmask(value: &[u8]) -> bool {
@@ -104,7 +112,7 @@ pub(super) fn ipmask(value: &[u8]) -> bool {
 }
 
 pub(super) fn ipmask_or_back(value: &[u8]) -> bool {
-    ipmask4(value) || ipmask6_or_back(value)
+    ipmask4_or_back(value) || ipmask6_or_back(value)
 }
 
 pub(super) fn ip4prefix(value: &[u8]) -> bool {

@@ -31,7 +31,7 @@ pub(super) fn hostname(value: &[u8]) -> bool {
     if !name.split(|byte| *byte == b'.').all(is_label) {
         return false;
     }
-    let is_one_word = name.iter().copied().all(is_word);
+    let is_one_word = name.len() == value.len() && name.iter().copied().all(is_word);
     let is_number = name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     is_one_word || (!is_number && name.last().is_some_and(u8::is_ascii_alphanumeric))
 }

@@ -31,6 +31,8 @@ mod pattern;
 mod plain;
 mod rules;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod word;
 
 use std::fmt;
@@ -144,6 +146,12 @@ impl Datatype {
         value_type(&self.node).unwrap_or(ValueType::String)
     }
 
+    /// Returns why this build cannot check all of it, if it cannot.
+    #[must_use]
+    pub fn unchecked(&self) -> Option<&'static str> {
+        (cfg!(not(feature = "regex")) && has_pattern(&self.node)).then_some(pattern::NOT_IN_THIS_BUILD)
+    }
+
     /// Returns the references to packages, so that a checker can load these before.
     #[must_use]
     pub fn references(&self) -> Vec<&Reference> {
@@ -189,6 +197,10 @@ fn value_type(node: &Node) -> Option<ValueType> {
         Kind::All(nodes) => nodes.iter().find_map(value_type),
         _ => None,
     }
+}
+
+fn has_pattern(node: &Node) -> bool {
+    matches!(node.kind, Kind::Pattern(_)) || node.inner().iter().any(has_pattern)
 }
 
 fn references<'n>(node: &'n Node, found: &mut Vec<&'n Reference>) {

@@ -80,7 +80,10 @@ pub(super) static PLAIN: [Plain; 40] = [
         address::ipmask_or_back,
         "an IP address, optionally with a network mask or a negative prefix length",
     ),
-    plain("ipmask4", address::ipmask4, "an IPv4 address, optionally with a network mask"),
+    plain("ipmask4", address::ipmask4, "an IPv4 address, optionally with a network mask").or(
+        address::ipmask4_or_back,
+        "an IPv4 address, optionally with a network mask or a negative prefix length",
+    ),
     plain("ipmask6", address::ipmask6, "an IPv6 address, optionally with a mask")
         .or(address::ipmask6_or_back, "an IPv6 address, optionally with a mask or a negative prefix length"),
     plain("ipnet4", address::ipnet4, "an IPv4 address with a network mask"),

@@ -25,9 +25,14 @@ const VALIDATORS: [(&str, usize); 3] =
 
 /// Reads a script.
 pub fn read(script: &str) -> Imported {
-    let commands = shell::commands(script);
+    let (commands, unclosed) = shell::commands(script);
     let reader = Reader { variables: variables(&commands), commands: &commands };
     let mut imported = Imported::default();
+    if let Some(line) = unclosed {
+        imported
+            .problems
+            .push((line, "the quote is not closed, so that the rest of the script is not read".to_owned()));
+    }
     for command in &commands {
         let name = command.words.first().and_then(Word::literal).unwrap_or_default();
         let Some((_, before)) = VALIDATORS.iter().find(|(validator, _)| *validator == name) else { continue };

@@ -49,8 +49,8 @@ impl Word {
     }
 }
 
-/// Reads the commands of a script.
-pub fn commands(script: &str) -> Vec<Command> {
+/// Reads the commands of a script, and the line on which a quote begins that is never closed.
+pub fn commands(script: &str) -> (Vec<Command>, Option<usize>) {
     let mut reader = Reader {
         rest: script,
         line: 1,
@@ -61,10 +61,11 @@ pub fn commands(script: &str) -> Vec<Command> {
         functions: Vec::new(),
         depth: 0,
         documents: Vec::new(),
+        unclosed: None,
     };
     while reader.step() {}
     reader.end_command();
-    reader.commands
+    (reader.commands, reader.unclosed)
 }
 
 struct Reader<'s> {
@@ -80,6 +81,8 @@ struct Reader<'s> {
     depth: usize,
     /// The ends of the documents that begin on the next line.
     documents: Vec<String>,
+    /// The line on which a quote begins that is not closed.
+    unclosed: Option<usize>,
 }
 
 impl<'s> Reader<'s> {
@@ -180,15 +183,19 @@ impl<'s> Reader<'s> {
     }
 
     fn single_quoted(&mut self) {
+        let line = self.line;
         let end = self.rest.find('\'').unwrap_or(self.rest.len());
         let text = self.take(end);
-        self.next();
+        if self.next().is_none() {
+            self.unclosed = Some(line);
+        }
         let word = self.word();
         word.is_quoted = true;
         word.push(text);
     }
 
     fn double_quoted(&mut self) {
+        let line = self.line;
         self.word().is_quoted = true;
         self.word().push("");
         while let Some(next) = self.next() {
@@ -206,6 +213,7 @@ impl<'s> Reader<'s> {
                 other => self.word().push(other.encode_utf8(&mut [0; 4])),
             }
         }
+        self.unclosed = Some(line);
     }
 
     /// Reads what follows a `$` or a backquote.
@@ -248,6 +256,7 @@ impl<'s> Reader<'s> {
                     self.take(self.rest.find('\'').unwrap_or(self.rest.len()));
                     self.next();
                 }
+                '"' => self.skip_double_quoted(),
                 next if next == open => depth += 1,
                 next if next == close => {
                     depth -= 1;
@@ -255,6 +264,17 @@ impl<'s> Reader<'s> {
                         return;
                     }
                 }
+                _ => {}
+            }
+        }
+    }
+
+    fn skip_double_quoted(&mut self) {
+        while let Some(next) = self.next() {
+            match next {
+                '\\' => drop(self.next()),
+                '$' if self.rest.starts_with('(') => self.skip_nested('(', ')'),
+                '"' => return,
                 _ => {}
             }
         }
@@ -325,7 +345,7 @@ mod tests {
             command.words.iter().map(|word| word.pieces.iter().map(piece).collect()).collect()
         };
         let function = |command: &super::Command| command.function.clone().unwrap_or_default();
-        commands(script).iter().map(|command| (command.line, function(command), words(command))).collect()
+        commands(script).0.iter().map(|command| (command.line, function(command), words(command))).collect()
     }
 
     #[test]
@@ -358,6 +378,14 @@ mod tests {
                 of("", &["j"])
             ]
         );
+    }
+
+    #[test]
+    fn a_quote_in_a_computed_piece_ends_there_and_one_that_is_never_closed_is_known() {
+        assert_eq!(read("a $(b \"it's )$(c \")\")\") d\ne\n").len(), 2);
+        assert_eq!(commands("a\nb 'c").1, Some(2));
+        assert_eq!(commands("a\nb \"c\n\n").1, Some(2));
+        assert_eq!(commands("a 'b' \"c\"").1, None);
     }
 
     #[test]
