@@ -26,7 +26,6 @@ use crate::model::package::{Key, Made, Package, Selector};
 use crate::model::value_type::ValueType;
 
 pub use rows::Cell;
-pub use values::Expected;
 pub use walk::SectionHead;
 
 /// How many transactions a store may have open at once.

@@ -154,6 +154,7 @@ fn staging(case: &mut Case) {
     case.json(JSON, &["revert", "network.lan.dns"]);
     case.read(&["get", "network.lan.dns", "network.lan"]);
     case.read(&["show", "network", "network.lan", "network.lan.dns"]);
+    case.json("With --verbose --json", &["show", "--verbose", "network"]);
     case.read(&["list"]);
     case.read(&["list", "network.lan"]);
     case.json("With --json, of a package", &["list", "network"]);
@@ -213,6 +214,8 @@ fn committing(case: &mut Case) {
 
 fn history(case: &mut Case) {
     case.json(JSON, &["ensure", "network.lan.size=3", "--diff"]);
+    case.json(JSON, &["incr", "network.lan.size"]);
+    case.sandbox.ok(&["incr", "network.lan.size", "-1"]);
     case.sandbox.ok(&["reorder", "--commit", "network.lan=0"]);
     let last = case.revision().to_string();
     case.read(&["history"]);

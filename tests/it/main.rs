@@ -59,6 +59,7 @@ mod tables;
 mod toward;
 mod transactions;
 mod typed;
+mod typed_cli;
 mod undo_redo;
 mod verbose;
 mod verify;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use cms::{
     DirOptions, Dirs, Engine, Error, Key, Loaded, Missing, OptionView, Options, Package, Place, Section,
-    Snapshot, State, Store,
+    Snapshot, State, Store, ValueType,
 };
 
 use cms::environment::variable;
@@ -62,6 +62,9 @@ pub struct Context {
     /// The arguments of the command, for suggestions in errors.
     pub arguments: Vec<Vec<u8>>,
 }
+
+/// The items of a value, or the one that it is, and its type.
+pub type TypedItems = (Vec<Vec<u8>>, ValueType);
 
 impl Context {
     /// Opens the store that the options name, and finishes commits that a crash has interrupted. With `stale`, files
@@ -254,12 +257,14 @@ impl Context {
     }
 
     /// Reads the value of a key of a large package from its map, as [`Context::mapped`] opens it.
-    pub fn read_mapped(&self, key: &Key) -> Option<Result<Vec<Vec<u8>>, Error>> {
+    pub fn read_mapped(&self, key: &Key) -> Option<Result<TypedItems, Error>> {
         key.section.as_ref()?;
         let place = self.place_of_map(&key.package)?;
         let live = Store::open(self.store.options().clone()).ok()?;
-        let items = |value: cms::map::MapValue<'_>| value.items().map(<[u8]>::to_vec).collect();
-        match live.get(key.text().as_bytes(), items) {
+        let items = |typed: cms::map::TypedValue<'_>| {
+            (typed.value.items().map(<[u8]>::to_vec).collect(), typed.value_type)
+        };
+        match live.get_typed(key.text().as_bytes(), items) {
             Ok(Some(items)) => {
                 self.verbose(&format!("{}: read from the map of {}", key.text(), place.path.display()));
                 live.problem(&key.package).iter().for_each(warn_of);

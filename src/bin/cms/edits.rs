@@ -2,7 +2,7 @@
 //! at once, or hands them to its batch (see [`crate::gather`]).
 
 use cms::text::Dialect;
-use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, Unstaged};
+use cms::{Delta, DeltaKind, Error, Form, Key, Loaded, Package, Place, Selector, Unstaged, ValueType};
 
 use crate::argument::show;
 use crate::context::{Context, find};
@@ -132,6 +132,17 @@ impl Edits {
         key: &Key,
         value: Option<&[u8]>,
     ) -> Result<bool, Failure> {
+        self.apply_typed(context, kind, key, (value, None))
+    }
+
+    /// As [`Edits::apply`], with a type for the value.
+    pub fn apply_typed(
+        &mut self,
+        context: &mut Context,
+        kind: DeltaKind,
+        key: &Key,
+        value: (Option<&[u8]>, Option<ValueType>),
+    ) -> Result<bool, Failure> {
         let is_alone = self.goal == Goal::Commit && context.gathered.is_none();
         let edited = self.package(context, &key.package)?;
         let is_new =
@@ -189,6 +200,19 @@ impl Edits {
         Ok(Exit::Ok)
     }
 
+    /// Prints changes that were committed in another way, as [`Edits::finish`] does.
+    pub fn print_committed(&self, context: &mut Context, revision: u64) -> Result<Exit, Failure> {
+        if context.json {
+            let rows = self.packages.iter().flat_map(|edited| {
+                let name = edited.loaded.package.name();
+                edited.deltas.iter().map(move |delta| staged_json(name, delta, None))
+            });
+            let rows: Vec<_> = rows.collect();
+            context.put_json(&json!({"revision": revision, "changes": rows}))?;
+        }
+        Ok(Exit::Ok)
+    }
+
     /// Says which packages the changes make, and which existing ones have names near to theirs: the name may be a typing
     /// error. Returns the packages that are committed at once.
     pub fn note_new(&self, context: &Context) -> Vec<String> {
@@ -242,7 +266,12 @@ impl Edits {
 }
 
 impl Edited {
-    fn apply(&mut self, kind: DeltaKind, key: &Key, value: Option<&[u8]>) -> Result<bool, Failure> {
+    fn apply(
+        &mut self,
+        kind: DeltaKind,
+        key: &Key,
+        (value, value_type): (Option<&[u8]>, Option<ValueType>),
+    ) -> Result<bool, Failure> {
         let package = &self.loaded.package;
         let key = &match (kind, value) {
             (DeltaKind::Set | DeltaKind::AddList, Some(value)) => {
@@ -258,7 +287,15 @@ impl Edited {
             (None, Selector::Name(name)) => name.clone(),
             (None, _) => return Err(Error::NotFound { key: key.text() }.into()),
         };
+        if value_type.is_some() && key.option.is_none() {
+            let why = format!("'{}' is a section: only the value of an option has a type", key.text());
+            return Err(Failure::Usage(why));
+        }
         let delta = Delta::new(kind, &section, key.option.as_deref(), value);
+        let delta = self.loaded.package.without_type(match value_type {
+            Some(value_type) => delta.of_type(value_type),
+            None => delta,
+        })?;
         let recorded = self.loaded.package.apply(&delta, Dialect::Cms)?;
         let changed = recorded.is_some();
         self.deltas.extend(recorded);
@@ -372,4 +409,44 @@ pub fn each_of(
         edits.apply(context, kind, &key, Some(value))?;
     }
     edits.finish(context)
+}
+
+/// Sets an option to a list of a type; the option keeps its place. In UCI a list without items is no option.
+pub fn set_list(
+    context: &mut Context,
+    edits: &mut Edits,
+    key: &Key,
+    items: &[Vec<u8>],
+    list_type: ValueType,
+) -> Result<(), Failure> {
+    let package = &edits.package(context, &key.package)?.loaded.package;
+    let has_empty = package.format().has_types();
+    let old = match find(package, key) {
+        Ok(crate::context::Found::Option(_, option)) => {
+            Some((option.value_type(), option.value().items().map(<[u8]>::to_vec).collect::<Vec<_>>()))
+        }
+        _ => None,
+    };
+    if old.as_ref().is_some_and(|(of, old)| *of == list_type && old == items) {
+        return Ok(());
+    }
+    let (is_there, item_type) = (old.is_some(), Some(list_type.of_items()));
+    let delete = |edits: &mut Edits, context: &mut Context, index: Option<&[u8]>| {
+        edits.apply(context, DeltaKind::Delete, key, index).map(drop)
+    };
+    if items.is_empty() && !has_empty {
+        return if is_there { delete(edits, context, None) } else { Ok(()) };
+    }
+    let stand_in = items.iter().find(|item| !item.is_empty()).map_or(&b"-"[..], Vec::as_slice);
+    if is_there {
+        edits.apply_typed(context, DeltaKind::Set, key, (Some(stand_in), item_type))?;
+    }
+    for item in items {
+        edits.apply_typed(context, DeltaKind::AddList, key, (Some(item), item_type))?;
+    }
+    if items.is_empty() {
+        edits.apply_typed(context, DeltaKind::AddList, key, (Some(stand_in), item_type))?;
+        delete(edits, context, Some(b"0"))?;
+    }
+    if is_there { delete(edits, context, Some(b"0")) } else { Ok(()) }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 
-use cms::{OptionView, Package, Section, Value};
+use cms::{OptionView, Package, Section, Value, ValueType};
 use serde_json::{Map, Value as Json};
 
 pub use crate::argument::json as text;
@@ -17,12 +17,25 @@ use crate::argument::show;
 use crate::failure::{Exit, Failure};
 use crate::secrets;
 
-/// Converts a value: a string, or an array for a list.
-pub fn value(value: Value<'_>) -> Json {
-    match value {
-        Value::String(string) => text(string),
-        Value::List(list) => list.iter().map(text).collect(),
+/// Converts the value of an option: an array for a list, a number for a number.
+pub fn value(option: &OptionView<'_>) -> Json {
+    let value_type = option.value_type();
+    match option.value() {
+        Value::String(string) => typed_text(string, value_type),
+        Value::List(list) => list.iter().map(|item| typed_text(item, value_type.of_items())).collect(),
     }
+}
+
+/// Converts the text of a value or an item of a type. Numbers keep their digits where JSON has such numbers; `inf` and
+/// `nan`, which it has not, stay text.
+pub fn typed_text(bytes: &[u8], value_type: ValueType) -> Json {
+    let spelled = match value_type {
+        ValueType::Int | ValueType::Float | ValueType::Bool | ValueType::Null | ValueType::Json => {
+            value_type.spelled(bytes)
+        }
+        _ => None,
+    };
+    spelled.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_else(|| text(bytes))
 }
 
 /// Converts a section.
@@ -33,7 +46,7 @@ pub fn section(section: Section<'_>) -> Json {
         object.insert(".anonymous".into(), Json::from(true));
     }
     for option in section.options() {
-        object.insert(show(option.name()), value(option.value()));
+        object.insert(show(option.name()), value(&option));
     }
     Json::Object(object)
 }
@@ -46,7 +59,7 @@ pub fn package(package: &Package) -> Json {
 /// Converts the value of an option as people see it.
 pub fn shown_value(package: &[u8], section: Section<'_>, option: OptionView<'_>) -> Json {
     match secrets::is_hidden(package, section.name(), option.name()) {
-        false => value(option.value()),
+        false => value(&option),
         true => {
             let shown = |item| secrets::shown(package, section.name(), option.name(), item);
             let mut items = option.value().items().map(|item| text(&shown(item).bytes()));

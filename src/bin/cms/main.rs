@@ -3,6 +3,7 @@
 mod archives;
 mod argument;
 mod ask;
+mod attributes;
 mod candidate;
 mod chosen;
 mod command;
@@ -58,6 +59,7 @@ mod table;
 mod terms;
 mod tether;
 mod text_format;
+mod typed;
 mod uci;
 mod variables;
 mod violations;

@@ -20,7 +20,7 @@ pub struct Shape {
 /// The types that are not JSON's own, and the signs in the tables of members.
 pub const NOTATION: &[(&str, &str)] = &[
     ("bytes", "a string; {\"hex\": \"c3...\"} if the text is not UTF-8"),
-    ("value", "bytes; of a list, a list of bytes"),
+    ("value", "bytes; of a list, a list of bytes; of TOML and JSON also number, boolean, null and objects"),
     (
         "section",
         "{\".type\": text, \".anonymous\": true, OPTION: value, ...}; no .anonymous if it has a name",

@@ -2,7 +2,7 @@
 
 use crate::command::{
     add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
-    confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, list, man,
+    confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, incr, list, man,
     memory, paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run,
     search, set, shell, show, snapshot, snapshots, status, table, undo, validate, verify, version, watch,
 };
@@ -20,6 +20,7 @@ pub const COMMANDS: Commands = &[
     &delete::COMMAND,
     &rename::COMMAND,
     &reorder::COMMAND,
+    &incr::COMMAND,
     &ensure::COMMAND,
     &apply::COMMAND,
     &edit::COMMAND,

@@ -4,21 +4,9 @@ use super::Transaction;
 use crate::error::{Code, Error, Result, shown};
 use crate::log::Content;
 use crate::model::change::DeltaKind;
-use crate::model::convert;
+use crate::model::package::expected::Expected;
 use crate::model::package::{Key, Selector};
 use crate::model::value_type::ValueType;
-
-/// What a key must be like for a change to be made; see [`Transaction::expect`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Expected<'e> {
-    /// It has this value. For a number and a truth value, another spelling of the same value will do.
-    Value(&'e [u8]),
-    /// It does not exist.
-    Missing,
-    /// No transaction after this one has changed it.
-    Revision(u64),
-}
 
 impl Transaction {
     /// As [`Transaction::get`], with the type of the value. The type of a section is a string.
@@ -165,21 +153,12 @@ impl Transaction {
     /// not fit into 64 bits.
     pub fn add_int(&mut self, key: &[u8], by: i64) -> Result<i64> {
         check_option(key)?;
-        let shown_key = || shown::name(key);
-        let was = match self.get_typed(key)? {
-            None => 0,
-            Some((Content::String(text), value_type)) => {
-                convert::integer_of(&text, value_type).map_err(|why| match why.is_out_of_range() {
-                    true => Error::Range { key: shown_key(), text: shown::name(&text) },
-                    false => no_integer(key, &text),
-                })?
-            }
-            Some((Content::List(_), _)) => return Err(Error::invalid(key, "a list is no number")),
+        self.get(key)?;
+        let parsed = Key::parse(&self.resolve(key)?.unwrap_or_else(|| key.to_vec()))?;
+        let (Some(Selector::Name(section)), Some(option)) = (&parsed.section, &parsed.option) else {
+            return Err(Error::NotFound { key: shown::name(key) });
         };
-        let sum = was.checked_add(by).ok_or_else(|| Error::Range {
-            key: shown_key(),
-            text: format!("{was} {} {}", if by < 0 { '-' } else { '+' }, by.unsigned_abs()),
-        })?;
+        let sum = self.working(&parsed.package)?.package().sum(section, option, by)?;
         self.set_typed(key, sum.to_string().as_bytes(), ValueType::Int)?;
         Ok(sum)
     }
@@ -203,24 +182,18 @@ impl Transaction {
     /// read, or does not go back to the revision.
     pub fn expect(&mut self, key: &[u8], expected: Expected<'_>) -> Result<()> {
         let found = self.get_typed(key)?;
-        let why = match (expected, &found) {
-            (Expected::Missing, None) => return Ok(()),
-            (Expected::Missing, Some(_)) => "it exists".to_owned(),
-            (Expected::Value(_), None) => "it does not exist".to_owned(),
-            (Expected::Value(wanted), Some((content, value_type))) => match content {
-                Content::String(text) if is_same(text, wanted, *value_type) => return Ok(()),
-                Content::String(text) => {
-                    let named = self.resolve(key)?.unwrap_or_else(|| key.to_vec());
-                    format!("its value is {}, not {}", self.shown(&named, text), self.shown(&named, wanted))
-                }
-                Content::List(_) => "its value is a list".to_owned(),
-            },
-            (Expected::Revision(revision), _) => match self.changed_after(key, revision)? {
-                None => return Ok(()),
-                Some(later) => format!("transaction {later} has changed it, after {revision}"),
-            },
+        let why = if let Expected::Revision(revision) = expected {
+            let later = self.changed_after(key, revision)?;
+            later.map(|later| format!("transaction {later} has changed it, after {revision}"))
+        } else {
+            let named = self.resolve(key)?.unwrap_or_else(|| key.to_vec());
+            let found = found.as_ref().map(|(content, value_type)| match content {
+                Content::String(text) => (Some(text.as_slice()), *value_type),
+                Content::List(_) => (None, *value_type),
+            });
+            expected.mismatch(found, &|value| self.shown(&named, value))
         };
-        Err(Error::Conflict { key: shown::name(key), why })
+        why.map_or(Ok(()), |why| Err(Error::Conflict { key: shown::name(key), why }))
     }
 
     /// Returns the last transaction after a revision that has changed a key.
@@ -304,28 +277,4 @@ fn check_option(key: &[u8]) -> Result<()> {
         Some(_) => Ok(()),
         None => Err(Error::invalid(key, "the key must name an option: only its value has a type")),
     }
-}
-
-fn no_integer(key: &[u8], text: &[u8]) -> Error {
-    Error::Type { key: shown::name(key), text: shown::name(text), value_type: ValueType::Int.name() }
-}
-
-/// Reports whether two texts are the same value of a type.
-fn is_same(text: &[u8], other: &[u8], value_type: ValueType) -> bool {
-    text == other
-        || match value_type {
-            ValueType::Int => {
-                let number = |text| convert::integer_of(text, value_type).ok();
-                number(text).is_some() && number(text) == number(other)
-            }
-            ValueType::Float => {
-                let number = |text| convert::number_of(text, value_type).ok();
-                number(text).is_some() && number(text) == number(other)
-            }
-            ValueType::Bool => {
-                let is_on = |text| convert::boolean(text).ok();
-                is_on(text).is_some() && is_on(text) == is_on(other)
-            }
-            _ => false,
-        }
 }

@@ -14,6 +14,7 @@ mod arrange;
 pub(crate) mod build;
 mod dirty;
 mod edit;
+pub mod expected;
 #[cfg(miri)]
 mod names_miri;
 pub(crate) mod replay;

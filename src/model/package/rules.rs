@@ -329,12 +329,13 @@ impl Package {
         Ok(())
     }
 
-    /// Returns a change as a package without types has it: the text of the value as UCI spells it, and no type.
+    /// Returns a change as this package has it. If its format has no types, as UCI, the text of the value is spelled as UCI
+    /// spells it, and has no type.
     ///
     /// # Errors
     ///
     /// [`Error::Type`] if the text is no value of the type.
-    pub(crate) fn without_type(&self, delta: Delta) -> Result<Delta> {
+    pub fn without_type(&self, delta: Delta) -> Result<Delta> {
         let (Some(value_type), Some(value), false) =
             (delta.value_type, &delta.value, self.format.has_types())
         else {

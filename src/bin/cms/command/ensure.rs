@@ -1,6 +1,6 @@
 //! `cms ensure`: sets and commits what is not so already: values, lists, items of lists, and what must not be there.
 
-use cms::{DeltaKind, Key, Loaded, Package, Value};
+use cms::{DeltaKind, Key, Loaded, Package, Value, ValueType};
 use serde_json::json;
 
 use crate::argument::show;
@@ -9,12 +9,14 @@ use crate::difference::staged_difference;
 use crate::edits::{Edits, Goal, note_made};
 use crate::failure::{Exit, Failure};
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, FlagValues, Writes, many, switch, with_staged};
+use crate::spec::{Call, Command, FlagValues, Writes, bytes, many, switch, with_staged};
+use crate::typed::{self, read_type};
 
 #[derive(Default)]
 pub struct Flags {
     absent: Vec<Vec<u8>>,
     list: bool,
+    value_type: Option<Vec<u8>>,
     check: bool,
     no_commit: bool,
     with_staged: bool,
@@ -43,6 +45,9 @@ pub const COMMAND: Command<Flags> = Command {
         ),
         switch("list", "all values of a KEY are its list, in this order", |flags: &mut Flags| {
             &mut flags.list
+        }),
+        bytes("type", "TYPE", "what the values are, as with 'cms set --type'", |flags: &mut Flags| {
+            &mut flags.value_type
         }),
         switch("check", "change nothing, only say what would change", |flags: &mut Flags| &mut flags.check),
         switch("no-commit", "stage only", |flags: &mut Flags| &mut flags.no_commit),
@@ -78,6 +83,7 @@ enum Wish {
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let flags = &call.flags;
     let wishes = wishes(flags, &call.arguments)?;
+    let value_type = read_type(flags.value_type.as_deref())?;
     if wishes.is_empty() {
         call.expect(1, usize::MAX)?;
     }
@@ -86,7 +92,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let check = flags.check || context.dry_run;
     context.dry_run = check;
     for (key, wish) in wishes {
-        let mut changed = fulfil(context, &mut edits, &key, &wish)?;
+        let mut changed = fulfil(context, &mut edits, &key, (&wish, value_type))?;
         // A staged value that this command commits is not in the file yet, and counts as changed.
         if edits.goal() != Goal::Stage {
             let loaded = &edits.package(context, &key.package)?.loaded;
@@ -172,7 +178,12 @@ fn wish(argument: &[u8]) -> Result<(Key, Wish), Failure> {
 }
 
 /// Makes it so. Returns whether something had to change.
-fn fulfil(context: &mut Context, edits: &mut Edits, key: &Key, wish: &Wish) -> Result<bool, Failure> {
+fn fulfil(
+    context: &mut Context,
+    edits: &mut Edits,
+    key: &Key,
+    (wish, value_type): (&Wish, Option<ValueType>),
+) -> Result<bool, Failure> {
     let package = &edits.package(context, &key.package)?.loaded.package;
     let found = find(package, key).ok();
     let now: Option<(bool, Vec<Vec<u8>>)> = match found {
@@ -183,7 +194,13 @@ fn fulfil(context: &mut Context, edits: &mut Edits, key: &Key, wish: &Wish) -> R
         _ => None,
     };
     let is_there = matches!(found, Some(Found::Option(..) | Found::Section(_)));
-    let mut make = |kind, value: Option<&[u8]>| edits.apply(context, kind, key, value);
+    if let (Wish::Is(value), Some(list_type)) = (wish, value_type.filter(|wanted| wanted.is_list())) {
+        return typed::set(context, edits, key, value, Some(list_type));
+    }
+    let item_type = value_type.map(ValueType::of_items);
+    let mut make = |kind, value: Option<&[u8]>| {
+        edits.apply_typed(context, kind, key, (value, item_type.filter(|_| value.is_some())))
+    };
     match (wish, now) {
         (Wish::Is(_), Some((true, items))) => Err(is_list(key, &items)),
         (Wish::Is(value), _) => make(DeltaKind::Set, Some(value)),

@@ -1,7 +1,7 @@
 //! `cms get`: values.
 
 use cms::text::quoted;
-use cms::{Key, Value};
+use cms::{Key, Value, ValueType};
 use serde_json::Map;
 
 use crate::argument::show;
@@ -17,6 +17,7 @@ use crate::variables::variable;
 #[derive(Default)]
 pub struct Flags {
     default: Option<Vec<u8>>,
+    types: bool,
     sh: bool,
     format: Printed,
     null: bool,
@@ -39,6 +40,7 @@ pub const COMMAND: Command<Flags> = Command {
         bytes("default", "VALUE", "print this for a key that is not there", |flags: &mut Flags| {
             &mut flags.default
         }),
+        switch("type", "print the types of the values, not the values", |flags: &mut Flags| &mut flags.types),
         switch("sh", "print NAME='value' lines that are safe to eval", |flags: &mut Flags| &mut flags.sh),
         parsed(
             "format",
@@ -68,7 +70,7 @@ pub const COMMAND: Command<Flags> = Command {
 /// The value of a KEY.
 const VALUE: Shape = Shape::of(
     "
-    . value its value; of a section its type",
+    . value its value; of a section its type; with --type the name of the type",
 );
 
 fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
@@ -78,14 +80,20 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let mut object = Map::new();
     for argument in keys {
         match get_one(context, argument, call.flags.default.as_deref()) {
-            Ok(got) if context.json => {
+            Ok((_, value_type)) if call.flags.types => match context.json {
+                true => drop(object.insert(show(argument), value_type.name().into())),
+                false => context.print_line(value_type.name())?,
+            },
+            Ok((got, value_type)) if context.json => {
                 let value = match &got {
-                    Got::One(value) => json::text(value),
-                    Got::Many(items) => items.iter().map(|item| json::text(item)).collect(),
+                    Got::One(value) => json::typed_text(value, value_type),
+                    Got::Many(items) => {
+                        items.iter().map(|item| json::typed_text(item, value_type.of_items())).collect()
+                    }
                 };
                 object.insert(show(argument), value);
             }
-            Ok(got) => print_value(context, &call.flags, argument, got)?,
+            Ok((got, _)) => print_value(context, &call.flags, argument, got)?,
             Err(failure) => context.report(&failure)?,
         }
     }
@@ -101,11 +109,18 @@ enum Got {
     Many(Vec<Vec<u8>>),
 }
 
-fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Result<Got, Failure> {
+/// Returns the value of a key, and its type.
+fn get_one(
+    context: &mut Context,
+    argument: &[u8],
+    default: Option<&[u8]>,
+) -> Result<(Got, ValueType), Failure> {
     let key = flat::to_get(context, Key::parse(argument)?)?;
     let mapped = match context.read_mapped(&key) {
-        Some(Ok(mut items)) if items.len() == 1 => Some(Ok(Got::One(items.remove(0)))),
-        Some(Ok(items)) => Some(Ok(Got::Many(items))),
+        Some(Ok((mut items, value_type))) if !value_type.is_list() && items.len() == 1 => {
+            Some(Ok((Got::One(items.remove(0)), value_type)))
+        }
+        Some(Ok((items, value_type))) => Some(Ok((Got::Many(items), value_type))),
         Some(Err(error)) => Some(Err(error.into())),
         None => None,
     };
@@ -114,19 +129,23 @@ fn get_one(context: &mut Context, argument: &[u8], default: Option<&[u8]>) -> Re
         None => get_loaded(context, &key),
     };
     match (found, default) {
-        (Err(failure), Some(default)) if failure.exit() == Exit::NotFound => Ok(Got::One(default.to_vec())),
+        (Err(failure), Some(default)) if failure.exit() == Exit::NotFound => {
+            Ok((Got::One(default.to_vec()), ValueType::String))
+        }
         (found, _) => found,
     }
 }
 
-fn get_loaded(context: &mut Context, key: &Key) -> Result<Got, Failure> {
+fn get_loaded(context: &mut Context, key: &Key) -> Result<(Got, ValueType), Failure> {
     match context.load_good(&key.package) {
         Ok(loaded) => match find(&loaded.package, key) {
             Ok(Found::Option(_, option)) => match option.value() {
-                Value::String(value) => Ok(Got::One(value.to_vec())),
-                Value::List(list) => Ok(Got::Many(list.iter().map(<[u8]>::to_vec).collect())),
+                Value::String(value) => Ok((Got::One(value.to_vec()), option.value_type())),
+                Value::List(list) => {
+                    Ok((Got::Many(list.iter().map(<[u8]>::to_vec).collect()), option.value_type()))
+                }
             },
-            Ok(Found::Section(section)) => Ok(Got::One(section.section_type().to_vec())),
+            Ok(Found::Section(section)) => Ok((Got::One(section.section_type().to_vec()), ValueType::String)),
             Ok(Found::Package(_)) => {
                 Err(Failure::Usage(format!("'{}' is a package; 'cms show' prints packages", key.text())))
             }

@@ -27,6 +27,7 @@ pub mod get;
 pub mod help;
 pub mod history;
 pub mod import;
+pub mod incr;
 pub mod list;
 pub mod man;
 pub mod memory;

@@ -5,6 +5,7 @@ use cms::{Key, OptionView, Package, Section, Shown, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::argument::show;
+use crate::attributes::{ATTRIBUTES, LastChanges, Named, name_of};
 use crate::context::{Context, Found, find};
 use crate::failure::{Exit, Failure};
 use crate::json;
@@ -20,6 +21,7 @@ use crate::variables::variable;
 pub struct Flags {
     real_names: bool,
     format: Printed,
+    types: bool,
     reading: Reading,
 }
 
@@ -48,11 +50,12 @@ pub const COMMAND: Command<Flags> = Command {
                 Ok(())
             },
         ),
+        switch("types", "print the type of each value behind it", |flags: &mut Flags| &mut flags.types),
         at(|flags: &mut Flags| &mut flags.reading.at),
         stale(|flags: &mut Flags| &mut flags.reading.stale),
     ],
     writes: Writes::Nothing,
-    json: &[Output::map(&SHOWN)],
+    json: &[Output::map(&SHOWN), Output::map(&ATTRIBUTES).when("With --verbose --json")],
     run,
 };
 
@@ -73,7 +76,11 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     context.page();
     let mut object = Map::new();
     for argument in keys {
-        if let Err(failure) = show_one(context, &argument, flags, &mut object) {
+        let shown = match context.global.verbose && flags.format != Printed::Sh {
+            true => show_attributes(context, &argument, flags.real_names, &mut object),
+            false => show_one(context, &argument, flags, &mut object),
+        };
+        if let Err(failure) = shown {
             context.report(&failure)?;
         }
         context.forget();
@@ -84,6 +91,62 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// Returns a section, then its options.
+fn all_of(section: Section<'_>) -> impl Iterator<Item = Named<'_>> {
+    let options = section.options().map(move |option| Named { section, option: Some(option) });
+    std::iter::once(Named { section, option: None }).chain(options)
+}
+
+/// Prints each section and option with what is known of it besides its value.
+fn show_attributes(
+    context: &mut Context,
+    argument: &[u8],
+    real: bool,
+    object: &mut Map<String, Json>,
+) -> Result<(), Failure> {
+    let key = Key::parse(argument)?;
+    let package = context.load_good(&key.package)?.package.clone();
+    let mut names = ShownNames::default();
+    let mut keys: Vec<(Vec<u8>, Named<'_>)> = Vec::new();
+    match find(&package, &key)? {
+        Found::Package(package) => {
+            for section in package.sections() {
+                let name = if real { section.name().to_vec() } else { names.of(section) };
+                keys.extend(all_of(section).map(|named| (name.clone(), named)));
+            }
+        }
+        Found::Section(section) => {
+            keys.extend(all_of(section).map(|named| (section.name().to_vec(), named)));
+        }
+        Found::Option(section, option) => {
+            keys.push((section.name().to_vec(), Named { section, option: Some(option) }));
+        }
+    }
+    let wanted = keys.iter().map(|(_, named)| name_of(*named)).collect();
+    let mut changes = LastChanges::of(context, package.name(), wanted);
+    for (section, named) in keys {
+        let parts = [Some(package.name()), Some(&section[..]), named.option.map(|option| option.name())];
+        let key = parts.into_iter().flatten().collect::<Vec<_>>().join(&b'.');
+        if context.json {
+            object.insert(show(&key), changes.json(named));
+            continue;
+        }
+        let mut out = Vec::new();
+        match named.option {
+            Some(option) => {
+                let of = (named.section, &section[..]);
+                show_option(package.name(), of, option, (context.paint, false), &mut out);
+            }
+            None => show_head(&package, named.section, &section, context.paint, &mut out),
+        }
+        context.put(&out)?;
+        if !out.is_empty() {
+            context.print_line(&format!("    {}", changes.line(named)))?;
+        }
+    }
+    Ok(())
+}
+
 fn show_one(
     context: &mut Context,
     argument: &[u8],
@@ -91,7 +154,7 @@ fn show_one(
     object: &mut Map<String, Json>,
 ) -> Result<(), Failure> {
     let key = Key::parse(argument)?;
-    let (json_wanted, paint) = (context.json, context.paint);
+    let (json_wanted, paint) = (context.json, (context.paint, flags.types));
     let package = &context.load_good(&key.package)?.package;
     let mut out = Vec::new();
     let found = find(package, &key)?;
@@ -155,7 +218,20 @@ fn show_variables(package: &Package, found: &Found<'_>, out: &mut Vec<u8>) -> us
     hidden
 }
 
-fn show_section(package: &Package, section: Section<'_>, name: &[u8], paint: Paint, out: &mut Vec<u8>) {
+fn show_section(
+    package: &Package,
+    section: Section<'_>,
+    name: &[u8],
+    paint: (Paint, bool),
+    out: &mut Vec<u8>,
+) {
+    show_head(package, section, name, paint.0, out);
+    for option in section.options() {
+        show_option(package.name(), (section, name), option, paint, out);
+    }
+}
+
+fn show_head(package: &Package, section: Section<'_>, name: &[u8], paint: Paint, out: &mut Vec<u8>) {
     // The root section has neither a name nor a type.
     if !section.name().is_empty() {
         out.extend(paint.text(Color::Bold, &[package.name(), b".", name].concat()));
@@ -163,17 +239,14 @@ fn show_section(package: &Package, section: Section<'_>, name: &[u8], paint: Pai
             out.extend_from_slice(part);
         }
     }
-    for option in section.options() {
-        show_option(package.name(), (section, name), option, paint, out);
-    }
 }
 
-/// Writes an option of a section, which is shown under a name.
+/// Writes an option of a section, which is shown under a name; with types, the type behind the value.
 fn show_option(
     package: &[u8],
     (section, name): (Section<'_>, &[u8]),
     option: OptionView<'_>,
-    paint: Paint,
+    (paint, types): (Paint, bool),
     out: &mut Vec<u8>,
 ) {
     out.extend(paint.text(Color::Cyan, &[package, b".", name, b".", option.name()].concat()));
@@ -184,5 +257,9 @@ fn show_option(
     };
     let items: Vec<Vec<u8>> = option.value().items().map(shown).collect();
     out.extend_from_slice(&items.join(&b' '));
+    if types {
+        out.extend_from_slice(b"  ");
+        out.extend(paint.text(Color::Magenta, option.value_type().name().as_bytes()));
+    }
     out.push(b'\n');
 }

@@ -52,6 +52,8 @@ const COMMANDS: Texts = texts!("commands":
     "help"
     "history"
     "import"
+    "incr"
+    "incr"
     "list"
     "man"
     "memory"
