@@ -285,6 +285,7 @@ fn schemas(case: &mut Case) {
     case.json("With --json, of list PACKAGE", &["schema", "list", "toys"]);
     case.json("With --json, of show", &["schema", "show", "toys"]);
     case.json("With --json, of check", &["schema", "check"]);
+    case.json("With --json, of export", &["schema", "export", "toys"]);
     case.json("With --json, of check-type", &["schema", "check-type", "port", "80"]);
     case.read(&["describe", "toys.bear.color", "toys.bear.size", "toys.bear"]);
     case.json(JSON, &["validate", "toys"]);

@@ -483,3 +483,44 @@ fn sch_05_each_keyword_of_the_example_accepts_and_refuses() {
     assert_eq!(case.run(&["set", "--commit", "app.cache.size=1"]).0, 3, "not described");
     assert_eq!(case.run(&["set", "--commit", "app.features.dark_mode=1"]).0, 0, "any name");
 }
+
+#[test]
+fn a_schema_is_exported_as_json_schema_c_python_and_markdown() {
+    let case = app();
+    let export = |form: &str| case.run(&["schema", "export", "app", "--format", form]);
+    let json: Json = serde_json::from_str(&export("jsonschema").1).expect("JSON");
+    let database = &json["$defs"]["database"];
+    assert_eq!(database["properties"]["port"]["maximum"], 65535, "{json:#}");
+    assert_eq!(database["properties"]["pool_size"]["default"], 10);
+    assert_eq!(database["properties"]["password"]["writeOnly"], true);
+    assert_eq!(database["required"], serde_json::json!(["host", "port", "name", "username", "password"]));
+    assert_eq!(json["$defs"]["logging"]["properties"]["level"]["enum"][1], "INFO");
+    assert_eq!(json["$defs"]["app"]["additionalProperties"], false);
+    assert_eq!(json["required"], serde_json::json!(["app", "database", "logging"]));
+
+    let c = export("c").1;
+    std::fs::write(case.0.path("app.h"), &c).expect("written");
+    std::fs::write(
+        case.0.path("app.c"),
+        "#include \"app.h\"\n#include <string.h>\n#define NAME(kind, member, option, required, fallback) option,\n\
+         static const char *const names[] = {APP_DATABASE_FIELDS(NAME)};\n\
+         int main(void) { struct app_database d = {0}; d.port = 5432; return strcmp(names[1], \"port\") || d.port != 5432; }\n",
+    )
+    .expect("written");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "app.c", "-o", "app"]);
+    let output = compiler.current_dir(case.0.root()).output().expect("a C compiler");
+    assert!(output.status.success(), "{}\n{c}", String::from_utf8_lossy(&output.stderr));
+    assert!(Command::new(case.0.path("app")).status().expect("it runs").success());
+
+    let python = export("python").1;
+    let check = "\nd = Database(host='h', port=1, name='n', username='u', password='p')\n\
+                 assert (d.pool_size, Cache().enabled, Logging(level='INFO').format) == (10, True, None)\n";
+    std::fs::write(case.0.path("app.py"), format!("{python}{check}")).expect("written");
+    let output = Command::new("python3").arg(case.0.path("app.py")).output().expect("Python");
+    assert!(output.status.success(), "{}\n{python}", String::from_utf8_lossy(&output.stderr));
+
+    let page = export("markdown").1;
+    assert!(page.contains("| ttl | min(0) | 3600 | How long an answer is kept (seconds) |\n"), "{page}");
+    assert_eq!(export("toml").0, 2);
+}

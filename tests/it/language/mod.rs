@@ -46,6 +46,7 @@ const NO_MESSAGES: &[(&str, &[&str])] = &[
     ("bin/cms/messages.rs", &[]),
     ("bin/cms/command/man.rs", &[]),
     ("bin/cms/command/completion.rs", &[]),
+    ("bin/cms/schema/export.rs", &[]),
     ("os/environment.rs", &[]),
     // The script that starts the pager.
     ("bin/cms/pager.rs", &[]),

@@ -9,28 +9,47 @@ use crate::argument::show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, print_message};
 use crate::schema::check_type::{self, VERDICT};
-use crate::schema::drafts;
 use crate::schema::list::{self, LISTED, VERSION};
 use crate::schema::show::{self as shown, SCHEMA};
+use crate::schema::{drafts, export};
 use crate::shape::{Output, Shape};
-use crate::spec::{Call, Command, Writes};
+use crate::spec::{Call, Command, FlagValues, Writes, text};
 
-pub const COMMAND: Command = Command {
+#[derive(Default)]
+pub struct Flags {
+    format: Option<String>,
+}
+
+impl FlagValues for Flags {}
+
+pub const COMMAND: Command<Flags> = Command {
     name: "schema",
     aliases: &[],
-    arguments: "list [PACKAGE] | show PACKAGE | check [PACKAGE...] | check-type TYPE VALUE | import INIT-SCRIPT [PACKAGE] | infer PACKAGE",
-    summary: "list, show and check schemas, check a value, draft a schema",
-    flags: &[],
+    arguments: "list [PACKAGE] | show PACKAGE | check [PACKAGE...] | export PACKAGE | check-type TYPE VALUE | import INIT-SCRIPT [PACKAGE] | infer PACKAGE",
+    summary: "list, show, check and export schemas, check a value, draft a schema",
+    flags: &[text(
+        "format",
+        "FORM",
+        "of export: jsonschema (default), c, python or markdown",
+        |flags: &mut Flags| &mut flags.format,
+    )],
     writes: Writes::Nothing,
     json: &[
         Output::rows(&LISTED).when("With --json, of list"),
         Output::rows(&VERSION).when("With --json, of list PACKAGE"),
         Output::one(&SCHEMA).when("With --json, of show"),
         Output::rows(&MISTAKE).when("With --json, of check"),
+        Output::text(&EXPORTED).when("With --json, of export"),
         Output::one(&VERDICT).when("With --json, of check-type"),
     ],
     run,
 };
+
+/// What `export` prints.
+const EXPORTED: Shape = Shape::of(
+    "
+    . text the schema in its form",
+);
 
 /// A mistake in a schema.
 const MISTAKE: Shape = Shape::of(
@@ -42,7 +61,7 @@ const MISTAKE: Shape = Shape::of(
     hint text what to do",
 );
 
-fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
+fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     let arguments = call.expect(1, usize::MAX)?;
     let Some((verb, packages)) = arguments.split_first() else { return Ok(Exit::Usage) };
     match (verb.as_slice(), packages) {
@@ -57,6 +76,15 @@ fn run(context: &mut Context, call: &Call) -> Result<Exit, Failure> {
             shown::print(context, &schema)
         }
         (b"check", packages) => check(context, packages),
+        (b"export", [package]) => {
+            let schema = find(context, package)?;
+            let form = call.flags.format.as_deref().unwrap_or("jsonschema");
+            let no_form = || {
+                Failure::Usage(format!("'{form}' is no form of a schema: jsonschema, c, python or markdown"))
+            };
+            context.put(export::text(&schema, form).ok_or_else(no_form)?.as_bytes())?;
+            Ok(Exit::Ok)
+        }
         (b"check-type", [datatype, value]) => check_type::run(context, datatype, value),
         (b"import", [script]) => drafts::import(context, script, None),
         (b"import", [script, package]) => drafts::import(context, script, Some(package)),

@@ -4,5 +4,6 @@ pub mod check_type;
 pub mod checked;
 mod draft;
 pub mod drafts;
+pub mod export;
 pub mod list;
 pub mod show;
