@@ -18,6 +18,8 @@ use crate::commit::parsed_text::ParsedTexts;
 use crate::commit::pending::PendingNote;
 use crate::commit::place::Place;
 use crate::commit::queue::Queue;
+#[cfg(feature = "schema")]
+use crate::commit::secret_fields::SchemaSecrets;
 use crate::commit::settings::SettingsReader;
 use crate::commit::warnings::Warnings;
 use crate::error::Result;
@@ -113,7 +115,13 @@ impl Core {
     /// Returns which values are secret.
     pub fn marks(&self) -> Marks {
         let run = self.dirs().run.as_ref().map(|run| run.path.as_path());
-        Marks::new(self.settings.get().secrets.clone(), run)
+        let marks = Marks::new(self.settings.get().secrets.clone(), run);
+        #[cfg(feature = "schema")]
+        let marks = {
+            let fields = SchemaSecrets::new(self.schemas.clone(), self.packages.clone());
+            marks.with_fields(Arc::new(fields))
+        };
+        marks
     }
 
     /// Begins the record of a transaction.

@@ -43,6 +43,8 @@ pub(crate) mod save_deferred;
 // A build without schemas checks nothing.
 #[cfg_attr(not(feature = "schema"), path = "no_schemas.rs")]
 pub(crate) mod schemas;
+#[cfg(feature = "schema")]
+mod secret_fields;
 pub(crate) mod settings;
 pub(crate) mod settle;
 pub(crate) mod stage;

@@ -30,6 +30,9 @@ use crate::model::value_type::ValueType;
 
 /// Tells which options a schema marks.
 pub trait SecretFields: fmt::Debug + Send + Sync {
+    /// Reports whether any value of a package may be secret.
+    fn has_any(&self, package: &[u8]) -> bool;
+
     /// Reports whether the value of an option is secret.
     fn is_secret(&self, package: &[u8], section: &[u8], option: &[u8]) -> bool;
 }
@@ -89,6 +92,13 @@ impl Marks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty() && self.fields.is_none()
+    }
+
+    /// Reports whether any value of a package may be secret.
+    #[must_use]
+    pub fn concern(&self, package: &[u8]) -> bool {
+        self.patterns.iter().any(|pattern| pattern.may_select_in(package))
+            || self.fields.as_ref().is_some_and(|fields| fields.has_any(package))
     }
 
     /// Reports whether the value of an option is secret.
@@ -220,13 +230,17 @@ mod tests {
         #[derive(Debug)]
         struct Passwords;
         impl SecretFields for Passwords {
+            fn has_any(&self, package: &[u8]) -> bool {
+                package == b"a"
+            }
+
             fn is_secret(&self, _: &[u8], _: &[u8], option: &[u8]) -> bool {
                 option == b"password"
             }
         }
         let marks = Marks::default().with_fields(Arc::new(Passwords));
         assert!(marks.is_secret(b"a", b"b", b"password") && !marks.is_secret(b"a", b"b", b"user"));
-        assert!(!marks.is_empty());
+        assert!(!marks.is_empty() && marks.concern(b"a") && !marks.concern(b"b"));
     }
 
     #[test]

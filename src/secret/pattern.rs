@@ -40,6 +40,11 @@ impl KeyPattern {
         Ok(Self { package: part(package)?, section, option })
     }
 
+    /// Reports whether it may select an option of a package.
+    pub fn may_select_in(&self, package: &[u8]) -> bool {
+        self.package.matches(&String::from_utf8_lossy(package))
+    }
+
     /// Reports whether it selects an option.
     pub fn selects(&self, package: &[u8], section: &[u8], option: &[u8]) -> bool {
         let matches = |pattern: &glob::Pattern, name: &[u8]| pattern.matches(&String::from_utf8_lossy(name));

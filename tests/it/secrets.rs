@@ -148,3 +148,27 @@ fn a_mark_that_is_no_pattern_is_reported_with_its_place() {
     assert!(text.contains("a pattern is PACKAGE.SECTION.OPTION") && text.contains("seal"), "{text}");
     assert!(!text.contains("hunter2xyzzy"), "{text}");
 }
+
+#[test]
+fn an_option_that_a_schema_calls_secret_has_a_stand_in_as_well() {
+    let sandbox = Sandbox::new();
+    let field = |name: &str, access: &str| {
+        format!("config field\n\toption name '{name}'\n\toption type 'string'\n\toption access '{access}'\n")
+    };
+    let fields = field("token", "secret") + &field("port", "read-write");
+    sandbox.write(
+        "app",
+        &format!("{fields}config api 'api'\n\toption token 'hunter2xyzzy'\n\toption port '80'\n"),
+    );
+    sandbox.ok(&["set", "app.api.token=s3cr3tplugh", "--commit"]);
+    for arguments in [&["show", "app.api"][..], &["history"], &["diff", "-1", "now"], &["blame", "app"]] {
+        let text = printed(&sandbox, arguments);
+        assert!(text.contains("<secret ") && text.contains("token"), "{arguments:?}: {text}");
+        assert!(!text.contains("hunter2xyzzy") && !text.contains("s3cr3tplugh"), "{arguments:?}: {text}");
+    }
+    assert!(sandbox.ok(&["show", "app.api", "--reveal"]).contains("s3cr3tplugh"));
+    // A text that nothing is marked in is shown even if it cannot be parsed.
+    let old = sandbox.read("network");
+    sandbox.write("network", &format!("{old}config 'x\n"));
+    assert!(sandbox.run(&["blame", "network"]).stdout.windows(9).any(|part| part == b"config 'x"));
+}

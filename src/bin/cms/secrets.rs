@@ -61,7 +61,7 @@ pub fn is_hidden(package: &[u8], section: &[u8], option: &[u8]) -> bool {
 /// Returns the text of a package as people see it.
 pub fn text<'t>(package: &str, text: &'t [u8]) -> Cow<'t, [u8]> {
     with(|marks, reveal| {
-        if reveal || marks.is_empty() {
+        if reveal || !marks.concern(package.as_bytes()) {
             return Cow::Borrowed(text);
         }
         let redaction = REDACTION.lock().unwrap_or_else(PoisonError::into_inner).clone();
