@@ -2068,8 +2068,9 @@ uint32_t cms_version_number(void);
 // there is no such feature. The features are "history" (cms_history_open, cms_history_open_pending,
 // cms_blame_open, cms_find_revision, cms_get_at, cms_text_at, cms_package_iter_open_changed), "archive" (cms_archive_create, cms_archive_delete,
 // cms_archive_iter_open, cms_backup, cms_restore), "audit" (cms_log_check, cms_repair), "undo" (cms_undo, cms_redo,
-// cms_rollback) and "verify" (cms_verifier_open). libcms.so has them all; libcms-small.so, for routers, has none, and
-// aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
+// cms_rollback), "verify" (cms_verifier_open), "json" and "toml" (packages whose files have these formats), and "schema"
+// (commits are checked by the schemas of their packages). libcms.so has them all; libcms-small.so, for routers, has "schema"
+// alone, and aborts the program where libcms.so would return CMS_ERR_INTERNAL. Reading, transactions, events, commits that wait
 // to be confirmed, and recovery are in every build. Any thread may call it at any time.
 int32_t cms_has_feature(const char *name);
 
