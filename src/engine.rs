@@ -294,7 +294,7 @@ impl Engine {
     /// both were made from. Nothing is read or changed.
     #[must_use]
     pub fn merge(&self, package: &str, base: &[u8], mine: &[u8], theirs: &[u8]) -> ThreeWay {
-        three_way::merge(self.core.options.format, package, base, mine, theirs)
+        three_way::merge(self.core.packages.format_of(package), package, base, mine, theirs)
     }
 
     /// Tidies the text of a package: see [`crate::format::Format::tidy`].

@@ -51,7 +51,7 @@ fn read_map_in(core: &Core, place: &Place, dirs: &Dirs, since: u64) -> Option<Pa
             continue;
         }
         let package = package_of_map(&map, place, seq).ok()?;
-        let text = core.options.format.print(&package, false);
+        let text = core.options.format_of(place.format).print(&package, false);
         // A map that was replaced meanwhile may not show the last commits.
         if !map.is_retired() {
             return core.packages.parse(place, text).ok().map(|(package, _)| package);

@@ -79,7 +79,7 @@ pub(crate) fn adopt(core: &Core, texts: &[Adopted], by: &Attribution) -> Result<
     for Adopted { package, text } in texts {
         let whole = replacement(core, package, Expected::Anything, text.clone())?;
         if let Some(text) = text {
-            core.options.format.read_strictly(&whole.place.name, text)?;
+            core.options.format_of(whole.place.format).read_strictly(&whole.place.name, text)?;
         }
         wanted.insert(whole.place.path.clone(), whole);
     }
@@ -173,7 +173,7 @@ fn replacement(
     let place = core.packages.in_config(&name);
     let place = Place { path: crate::os::named_file::follow(place.path), ..place };
     if let Some(text) = &text {
-        publish::check_text(core, &name, text)?;
+        publish::check_text(core, &place, text)?;
     }
     Ok(WholeText { place, expected, text })
 }

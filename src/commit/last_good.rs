@@ -54,7 +54,7 @@ pub(crate) fn last_good(core: &Core, place: &Place) -> Option<Package> {
     found.ok()?;
     revisions.into_iter().find_map(|revision| {
         let text = past.text_at(&place.name, revision).ok()??;
-        core.options.format.read_strictly(&place.name, &Arc::new(text)).ok()
+        core.options.format_of(place.format).read_strictly(&place.name, &Arc::new(text)).ok()
     })
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn changes_of_edit(
     old: &[u8],
     new: &[u8],
 ) -> (Vec<KeyChange>, String) {
-    let format = core.options.format;
+    let format = core.options.format_of(place.format);
     let read = |text: &[u8]| format.read_strictly(&place.name, &Arc::new(text.to_vec()));
     let after = match read(new) {
         Ok(after) => after,
@@ -88,7 +88,7 @@ pub(crate) fn changes_of_edit(
 /// Returns the error in the text of a package whose map shows an earlier text.
 pub(crate) fn problem_of(core: &Core, place: &Place) -> Option<Error> {
     let (text, _) = core.packages.read_shared(place).ok()?;
-    match core.options.format.read_strictly(&place.name, &text) {
+    match core.options.format_of(place.format).read_strictly(&place.name, &text) {
         Err(Error::Parse(error)) => Some(error.in_file(&place.path).into()),
         _ => None,
     }

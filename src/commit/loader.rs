@@ -17,8 +17,9 @@ use crate::error::{Code, Error, Result};
 use crate::format::uci::{Dialect, ParseError};
 use crate::log::{Digest, Log};
 use crate::model::change::Delta;
-use crate::model::package::Package;
+use crate::model::format_kind::FormatKind;
 use crate::model::package::replay::Replay;
+use crate::model::package::{Key, Package};
 use crate::staging::delta_file::Staging;
 
 /// The packages of a store: see [`crate::Packages::list`].
@@ -61,6 +62,51 @@ impl<'e> Packages<'e> {
     /// if a directory or device has it.
     pub fn find_to_write(&self, package: &[u8]) -> Result<Place> {
         self.core.packages.find_to_write(package)
+    }
+
+    /// Returns all faults of a text that is, or is to be, the text of a package.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if this build cannot read the format of the package, [`Error::OutOfMemory`].
+    pub fn faults(&self, place: &Place, text: &Arc<Vec<u8>>) -> Result<Vec<ParseError>> {
+        if place.format == FormatKind::Uci {
+            return Ok(crate::format::uci::check(text, self.core.options.parse_options().progress));
+        }
+        match self.read_text(place, text) {
+            Ok(_) => Ok(Vec::new()),
+            Err(Error::Parse(error)) => Ok(vec![*error]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a text in the format of a package.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if the text has errors.
+    pub fn read_text(&self, place: &Place, text: &Arc<Vec<u8>>) -> Result<Package> {
+        self.core.options.format_of(place.format).read_strictly(&place.name, text)
+    }
+
+    /// Returns a text with the canonical blanks of the format of a package; comments stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parse`] if the text has errors.
+    pub fn tidied(&self, place: &Place, text: &Arc<Vec<u8>>) -> Result<Vec<u8>> {
+        self.core.options.format_of(place.format).tidy(text)
+    }
+
+    /// Loads the package of a key that will be written, as [`Packages::load_to_change`] does, or without staged changes. A
+    /// key that UCI text cannot have makes a package of another format.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Packages::load_to_change`].
+    pub fn load_to_write(&self, key: &Key, staged: bool) -> Result<Loaded> {
+        let place = self.core.packages.find_to_write_key(key)?;
+        if staged { load_at(self.core, place) } else { load_committed_or_new(self.core, place) }
     }
 
     /// Reports whether there is no file of a package in the configuration directory.
@@ -222,7 +268,7 @@ pub(crate) fn load_to_change(core: &Core, package: &[u8]) -> Result<Loaded> {
 /// Loads a package without staged changes; a package without a file is empty.
 pub(crate) fn load_committed_or_new(core: &Core, place: Place) -> Result<Loaded> {
     if core.packages.is_new(&place) {
-        let package = Package::new(place.name.as_bytes());
+        let package = Package::of_format(place.name.as_bytes(), place.format);
         return Ok(Loaded::of(place, package));
     }
     load_committed(core, place)

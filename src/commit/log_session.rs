@@ -276,7 +276,7 @@ impl LogSession<'_> {
         let (package, deleted) = (entry.place.name.clone(), entry.deletes);
         if let Some(step) = entry.step {
             let (format_before, format) = (step.old.package.format(), step.new.package.format());
-            let (hunks, changes) = step.hunks_and_changes(self.core.options.format);
+            let (hunks, changes) = step.hunks_and_changes(self.core.options.format_of(format));
             return PackageChange {
                 before: Some(step.old.digest),
                 deleted,
@@ -289,7 +289,8 @@ impl LogSession<'_> {
         }
         let empty = Arc::default();
         let before = entry.before.unwrap_or(&empty);
-        let (hunks, changes) = hunks_and_changes(self.core.options.format, &package, before, entry.after);
+        let (hunks, changes) =
+            hunks_and_changes(self.core.options.format_of(entry.place.format), &package, before, entry.after);
         let before = entry.before.map(|before| Digest::of(before));
         PackageChange {
             before,
@@ -434,9 +435,13 @@ impl LogSession<'_> {
         for entry in entries.iter().filter(|entry| entry.place.is_logged()) {
             let empty = Arc::default();
             let before = entry.before.unwrap_or(&empty);
-            let old = self.core.options.format.read_leniently(&entry.place.name, before);
-            let new =
-                self.core.options.format.read_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
+            let old =
+                self.core.options.format_of(entry.place.format).read_leniently(&entry.place.name, before);
+            let new = self
+                .core
+                .options
+                .format_of(entry.place.format)
+                .read_leniently(&entry.place.name, &Arc::new(entry.after.to_vec()));
             record.packages.push(PackageChange {
                 before: (!entry.deletes).then(|| Digest::of(entry.after)),
                 deleted: entry.before.is_none(),

@@ -81,7 +81,7 @@ fn publish_edited(core: &Core, edited: &[(Place, Arc<Vec<u8>>)], logged: LogRang
     order.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
     let (mut locks, mut states) = (Vec::new(), Vec::new());
     for (place, text) in order {
-        let is_good = core.options.format.read_strictly(&place.name, text).is_ok();
+        let is_good = core.options.format_of(place.format).read_strictly(&place.name, text).is_ok();
         let Some(lock) = draft::try_lock(core, &place.path).ok().filter(|_| is_good) else { continue };
         // If the text was changed again since, the next call notes it.
         if let Ok((now, metadata)) = core.packages.read_shared(place)

@@ -110,7 +110,7 @@ impl<'s, 'e> Opened<'s, 'e> {
             }
             Present::Absent if creates && core.packages.is_new(place) => {
                 self.session.note_deletion(place)?;
-                Ok(Some(Found { file: None, known: absent(&place.name) }))
+                Ok(Some(Found { file: None, known: absent(place) }))
             }
             Present::Absent => Err(Error::NotFound { key: place.name.clone() }),
         }

@@ -3,7 +3,7 @@
 
 use std::fs::{FileType, Metadata};
 use std::io::ErrorKind;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::error::not_found::Missing;
 use crate::error::{Error, Result, shown};
 use crate::format::{Dialect, Format, ParseError, Part};
 use crate::log::{self, KeyChange};
+use crate::model::format_kind::FormatKind;
 use crate::model::name;
 use crate::model::package::{Key, Package};
 use crate::os::files::{FileId, Files, Identity, Wait};
@@ -118,19 +119,94 @@ impl PackageFiles {
         };
         let (staged, overridden) = (!by_path, overriding.is_some());
         let path = overriding.unwrap_or(path);
-        let Some(metadata) = Found::at(&path).file() else {
+        let found = Found::at(&path).file();
+        if found.is_none()
+            && staged
+            && let Some(other) = self.find_other(package)?
+        {
+            return Ok(other);
+        }
+        let Some(metadata) = found else {
             let dir = Missing::config_dir(self.config()).filter(|_| staged);
             return Err(dir.map_or_else(missing, Error::from));
         };
         let file_name = package.rsplit(|byte| *byte == b'/').next().unwrap_or(package);
         let name = if by_path { file_name } else { package };
-        Ok((Place { path, name: shown::name(name), staged, overridden }, metadata))
+        let kind = match by_path && self.options.has_other_formats() {
+            true => FormatKind::of_file_name(name).map_or(FormatKind::Uci, |(_, kind)| kind),
+            false => FormatKind::Uci,
+        };
+        Ok((Place { path, name: shown::name(name), staged, overridden, format: kind }, metadata))
+    }
+
+    /// Finds the file of a package that is no UCI text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] if there are two: nothing says which of them is the package.
+    fn find_other(&self, package: &[u8]) -> Result<Option<(Place, Metadata)>> {
+        if !self.options.has_other_formats() {
+            return Ok(None);
+        }
+        let name = shown::name(package);
+        let at = |kind: FormatKind| {
+            let place = self.of_kind(&name, kind);
+            let found = Found::at(&place.path).file()?;
+            Some((place, found))
+        };
+        match (at(FormatKind::Toml), at(FormatKind::Json)) {
+            (Some(toml), Some(json)) => {
+                let why = format!(
+                    "{} and {} are there, and only one can be the package: remove one, or make one of both",
+                    toml.0.file_name(),
+                    json.0.file_name()
+                );
+                Err(Error::Conflict { key: name, why })
+            }
+            (toml, json) => Ok(toml.or(json)),
+        }
+    }
+
+    /// Returns the place of a package in the configuration directory in a file of a format, even if there is none.
+    pub fn of_kind(&self, name: &str, kind: FormatKind) -> Place {
+        let path = self.config().join(format!("{name}{}", kind.suffix()));
+        Place { path, name: name.to_owned(), staged: true, overridden: false, format: kind }
+    }
+
+    /// Returns the format of a package, by its file.
+    pub fn format_of(&self, name: &str) -> &'static dyn Format {
+        self.options.format_of(self.in_config(name).format)
+    }
+
+    /// Returns the place of the package that a file of the configuration directory is.
+    pub fn of_file(&self, path: &Path) -> Place {
+        let file = path.file_name().unwrap_or_default();
+        let (name, kind) = match FormatKind::of_file_name(file.as_bytes()) {
+            Some((name, kind)) if self.options.has_other_formats() => (name, kind),
+            _ => (file.as_bytes(), FormatKind::Uci),
+        };
+        Place { path: path.to_path_buf(), ..self.of_kind(&String::from_utf8_lossy(name), kind) }
     }
 
     /// Returns the place of a package in the configuration directory, even if there is no such file.
     pub fn in_config(&self, name: &str) -> Place {
-        let path = self.config().join(name);
-        Place { path, name: name.to_owned(), staged: true, overridden: false }
+        let place = self.of_kind(name, FormatKind::Uci);
+        if !self.options.has_other_formats() || !is_gone(&place.path) {
+            return place;
+        }
+        let others = [FormatKind::Toml, FormatKind::Json].map(|kind| self.of_kind(name, kind));
+        match others.into_iter().find(|other| !is_gone(&other.path)) {
+            Some(other) => other,
+            None => self.of_kind(name, self.staged_kind(name)),
+        }
+    }
+
+    /// Returns the format that a package without a file will have: that of a key which is staged for it, if UCI text cannot
+    /// have the key.
+    fn staged_kind(&self, name: &str) -> FormatKind {
+        let lines = std::fs::read(self.options.dirs.save.path.join(name)).unwrap_or_default();
+        let is_own = lines.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"*"));
+        self.free_kind().filter(|_| is_own).unwrap_or_default()
     }
 
     /// Returns the file of the overriding directory that is used instead of a package's own, if there is one.
@@ -162,8 +238,32 @@ impl PackageFiles {
     }
 
     /// Reports whether a package may have nested sections, a root section and names of any characters: not one of UCI text.
+    /// A package that does not exist may.
     pub fn has_free_names(&self, package: &[u8]) -> bool {
-        !package.is_empty() && self.options.format.names(Part::Option, br#""a.b""#)
+        match self.find(package) {
+            Ok(place) => self.options.format_of(place.format).names(Part::Option, br#""a.b""#),
+            Err(_) => names_package(package) && !package.is_empty() && self.free_kind().is_some(),
+        }
+    }
+
+    /// Returns the format of packages that are made by writing a key that UCI text cannot have: TOML, or JSON in a build
+    /// without TOML.
+    pub fn free_kind(&self) -> Option<FormatKind> {
+        let has = |kind: &FormatKind| self.options.format_of(*kind).names(Part::Option, br#""a.b""#);
+        [FormatKind::Toml, FormatKind::Json]
+            .into_iter()
+            .find(has)
+            .filter(|_| self.options.has_other_formats())
+    }
+
+    /// Finds the file of a package to write a key, or the path where it will be created. A key that UCI text cannot have
+    /// makes a package of another format.
+    pub fn find_to_write_key(&self, key: &Key) -> Result<Place> {
+        let place = self.find_to_write(&key.package)?;
+        match self.free_kind() {
+            Some(kind) if !key.is_plain() && self.is_new(&place) => Ok(self.of_kind(&place.name, kind)),
+            _ => Ok(place),
+        }
     }
 
     /// Refuses a key that the package cannot have, since it is UCI text.
@@ -182,21 +282,32 @@ impl PackageFiles {
             ErrorKind::NotFound => Missing::ConfigDir(dir.to_owned()).into(),
             _ => Error::io("read", dir)(source),
         })?;
-        let mut names = Vec::new();
+        let mut found: Vec<(String, FormatKind)> = Vec::new();
         for entry in entries {
-            let name = entry.map_err(Error::io("read", dir))?.file_name().into_vec();
-            let Some(name) = String::from_utf8(name).ok().filter(|name| names_package(name.as_bytes()))
-            else {
+            let file = entry.map_err(Error::io("read", dir))?.file_name();
+            let path = dir.join(&file);
+            let place = self.of_file(&path);
+            if !names_package(place.name.as_bytes()) || std::str::from_utf8(file.as_bytes()).is_err() {
                 continue;
-            };
-            let path = dir.join(&name);
+            }
             match Found::at(&path) {
-                Found::File(_) => names.push(name),
+                Found::File(_) => found.push((place.name, place.format)),
                 Found::Nothing => {}
                 Found::Odd(why) => self.warnings.warn(&format!("{} is skipped: {why}", path.display())),
             }
         }
-        names.sort_unstable();
+        found.sort_unstable();
+        let mut names: Vec<String> = Vec::with_capacity(found.len());
+        for (name, kind) in found {
+            if names.last() == Some(&name) {
+                self.warnings.warn(&format!(
+                    "{name}{} stands beside the file of the package {name}, and is not read: remove it, or make one of both",
+                    kind.suffix()
+                ));
+            } else {
+                names.push(name);
+            }
+        }
         Ok(names)
     }
 
@@ -247,7 +358,8 @@ impl PackageFiles {
     /// [`Error::Parse`] if the text has errors and the engine is strict.
     pub fn parse(&self, place: &Place, text: Vec<u8>) -> Result<(Package, Vec<ParseError>)> {
         let options = self.options.parse_options();
-        let parsed = self.options.format.read(place.name.as_bytes(), Arc::new(text), &options);
+        let parsed =
+            self.options.format_of(place.format).read(place.name.as_bytes(), Arc::new(text), &options);
         match parsed {
             Ok(parsed) => {
                 let errors = parsed.errors.into_iter().map(|error| error.in_file(&place.path)).collect();

@@ -36,8 +36,8 @@ impl ParsedText {
 }
 
 /// Returns the state of a package that does not exist.
-pub(crate) fn absent(name: &str) -> Arc<ParsedText> {
-    ParsedText::of(Package::new(name.as_bytes()))
+pub(crate) fn absent(place: &Place) -> Arc<ParsedText> {
+    ParsedText::of(Package::of_format(place.name.as_bytes(), place.format))
 }
 
 /// The last state of each package that was read or written, by its path.

@@ -34,9 +34,9 @@ impl Form {
     /// As for [`crate::format::Format::rewrite`], in [`Form::Lossless`].
     pub fn text(self, package: &Package, options: &Options) -> Result<Vec<u8>> {
         match self {
-            Self::Lossless => options.format.render(package, &options.parse_options()),
-            Self::Canonical => Ok(options.format.print(package, false)),
-            Self::CanonicalNamed => Ok(options.format.print(package, true)),
+            Self::Lossless => options.format_of(package.format()).render(package, &options.parse_options()),
+            Self::Canonical => Ok(options.format_of(package.format()).print(package, false)),
+            Self::CanonicalNamed => Ok(options.format_of(package.format()).print(package, true)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::format::uci::ParseError;
 use crate::model::change::Delta;
+use crate::model::format_kind::FormatKind;
 use crate::model::package::Package;
 
 /// The path of a package's file, and whether changes to it are staged.
@@ -19,6 +20,8 @@ pub struct Place {
     /// Whether the file is one of the overriding directory ([`crate::Dirs::overriding`]). The log and the maps belong to the
     /// configuration directory, so they do not hold it.
     pub overridden: bool,
+    /// The format of the file.
+    pub format: FormatKind,
 }
 
 impl Place {
@@ -26,7 +29,13 @@ impl Place {
     #[must_use]
     pub fn of_file(path: PathBuf) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { path, name, staged: false, overridden: false }
+        let kind = FormatKind::of_file_name(name.as_bytes()).map_or(FormatKind::Uci, |(_, kind)| kind);
+        Self { path, name, staged: false, overridden: false, format: kind }
+    }
+
+    /// Returns the name of the package's file in the configuration directory.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}{}", self.name, self.format.suffix())
     }
 
     /// Reports whether the log and the shared maps hold the package. They do not hold a package that is named by its path,

@@ -55,7 +55,7 @@ impl PartsProposal<'_, '_> {
 /// Reports whether the gate is asked about changes of a package. It is asked for packages of the configuration
 /// directory only.
 pub(crate) fn needs_gate(core: &Core, place: &Place) -> bool {
-    place.staged && place.path == core.dirs().config.path.join(&place.name)
+    place.staged && place.path == core.dirs().config.path.join(place.file_name())
 }
 
 /// Makes the record that a transaction with these changes of keys would have.
@@ -92,7 +92,9 @@ fn key_changes(core: &Core, part: &Part<'_>) -> Vec<KeyChange> {
         };
     }
     let before = part.before.clone().unwrap_or_default();
-    let read = |text: &Arc<Vec<u8>>| core.options.format.read_leniently(&part.place.name, text);
+    let read = |text: &Arc<Vec<u8>>| {
+        core.options.format_of(part.place.format).read_leniently(&part.place.name, text)
+    };
     let both = read(&before).zip(read(&part.text));
     both.map(|(old, new)| log::compare_packages(&old, &new)).unwrap_or_default()
 }

@@ -76,10 +76,10 @@ impl<'a> From<&'a Transition> for Edit<'a> {
 }
 
 /// Parses a text as the maps show it: strictly, in the dialect of cms.
-pub(crate) fn parse_for_map(core: &Core, name: &str, text: Arc<Vec<u8>>) -> Result<Package> {
+pub(crate) fn parse_for_map(core: &Core, place: &Place, text: Arc<Vec<u8>>) -> Result<Package> {
     let progress = core.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
     let options = ParseOptions { dialect: Dialect::Cms, strict: true, progress };
-    Ok(core.options.format.read(name.as_bytes(), text, &options)?.package)
+    Ok(core.options.format_of(place.format).read(place.name.as_bytes(), text, &options)?.package)
 }
 
 pub(crate) fn image(core: &Core, name: &str, package: &Package, making: &Making) -> Result<Image> {
@@ -87,13 +87,18 @@ pub(crate) fn image(core: &Core, name: &str, package: &Package, making: &Making)
 }
 
 /// As [`image`], from the text; `None` if the text has to be parsed first.
-pub(crate) fn image_of_text(core: &Core, name: &str, text: &[u8], making: &Making) -> Result<Option<Image>> {
-    if !core.options.format.is_uci() {
+pub(crate) fn image_of_text(
+    core: &Core,
+    place: &Place,
+    text: &[u8],
+    making: &Making,
+) -> Result<Option<Image>> {
+    if !core.options.format_of(place.format).is_uci() {
         return Ok(None);
     }
     let progress = core.options.progress.as_ref().map(|progress| progress as &dyn Fn(usize, usize));
-    let image = build_of_text(name.as_bytes(), text, making, progress)?;
-    image.map(|image| within_limit(core, name, image)).transpose()
+    let image = build_of_text(place.name.as_bytes(), text, making, progress)?;
+    image.map(|image| within_limit(core, &place.name, image)).transpose()
 }
 
 fn within_limit(core: &Core, name: &str, image: Image) -> Result<Image> {
@@ -106,12 +111,15 @@ fn within_limit(core: &Core, name: &str, image: Image) -> Result<Image> {
 }
 
 /// Refuses a whole text with a value that no program could read from a map.
-pub(crate) fn check_text(core: &Core, name: &str, text: &Arc<Vec<u8>>) -> Result<()> {
+pub(crate) fn check_text(core: &Core, place: &Place, text: &Arc<Vec<u8>>) -> Result<()> {
     if text.len() <= MAX_VALUE {
         return Ok(());
     }
     // A text with errors has no map.
-    core.options.format.read_leniently(name, text).map_or(Ok(()), |package| check_values(&package, text))
+    core.options
+        .format_of(place.format)
+        .read_leniently(&place.name, text)
+        .map_or(Ok(()), |package| check_values(&package, text))
 }
 
 /// Refuses a text whose map would be larger than allowed.
@@ -196,7 +204,7 @@ fn drop_stale(core: &Core, publishing: &PublishSession, states: &[State<'_>], lo
     for name in names.iter().filter(|name| !published(name)) {
         // The map of a text with errors stays: it shows the last good state.
         let place = core.packages.in_config(name);
-        let is_good = |(text, _)| parse_for_map(core, name, text).is_ok();
+        let is_good = |(text, _)| parse_for_map(core, &place, text).is_ok();
         if is_gone(&place.path) || core.packages.read_shared(&place).is_ok_and(is_good) {
             publishing.drop_map(name);
         }
@@ -291,7 +299,7 @@ pub(crate) fn publish_one(
             (Some(step), _) => map.publish(&step.new.package, step.touched, seq)?,
             (None, Some(document)) => map.publish(document, &Touched::Everything, seq)?,
             (None, None) => {
-                let document = parsed.insert(parse_for_map(core, &state.place.name, state.text.clone())?);
+                let document = parsed.insert(parse_for_map(core, state.place, state.text.clone())?);
                 map.publish(document, &Touched::Everything, seq)?
             }
         };
@@ -327,10 +335,10 @@ fn new_image(
     let package = match package {
         Some(package) => package,
         None => {
-            if !has_grown && let Some(image) = image_of_text(core, name, &state.text, making)? {
+            if !has_grown && let Some(image) = image_of_text(core, state.place, &state.text, making)? {
                 return Ok(image);
             }
-            parsed = parse_for_map(core, name, state.text.clone())?;
+            parsed = parse_for_map(core, state.place, state.text.clone())?;
             &parsed
         }
     };

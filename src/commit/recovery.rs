@@ -252,7 +252,13 @@ fn reconciled(
 ) -> Result<Option<Vec<u8>>> {
     let both = logged_texts(core, place, steps)?;
     Ok(both.map(|(base, ours)| {
-        crate::commit::merge::reconcile(core.options.format, &place.name, &base, &ours, theirs)
+        crate::commit::merge::reconcile(
+            core.options.format_of(place.format),
+            &place.name,
+            &base,
+            &ours,
+            theirs,
+        )
     }))
 }
 

@@ -76,11 +76,11 @@ pub(crate) fn save_unlogged(core: &Core, id: Option<&str>, logged: &[&str]) -> R
     let mut saved = false;
     let left = core.logs.current().map(Log::last_records).unwrap_or_default();
     for (path, deferred) in all {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if logged.contains(&&*name) && id == Some(&*deferred.log) {
+        let place = core.packages.of_file(&path);
+        let name = &place.name;
+        if logged.contains(&&**name) && id == Some(&*deferred.log) {
             continue;
         }
-        let place = Place { path, ..core.packages.in_config(&name) };
         let _lock = draft::try_lock(core, &place.path)?;
         let old = draft::old_file(core, &place.path);
         let mark = mark::mark_of(&place.path, &deferred.log);
@@ -144,8 +144,13 @@ fn text_to_save(
     if theirs != present {
         return Ok(Some(theirs));
     }
-    let both =
-        crate::commit::merge::reconcile(core.options.format, &place.name, &deferred.base, &ours, &present);
+    let both = crate::commit::merge::reconcile(
+        core.options.format_of(place.format),
+        &place.name,
+        &deferred.base,
+        &ours,
+        &present,
+    );
     Ok(Some(both).filter(|both| *both != present))
 }
 

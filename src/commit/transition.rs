@@ -40,11 +40,11 @@ impl Transition {
     }
 
     fn between(old: &Arc<ParsedText>, new: Arc<ParsedText>, edited: &Package) -> Self {
+        // Sections of a document are there because of others, so only its text says what has changed.
+        let after = if edited.format().has_free_names() { &new.package } else { edited };
         let (hunks, changes) = match old.text().is_empty() {
             true => (Vec::new(), Vec::new()),
-            false => {
-                (log::compare_texts(old.text(), new.text()), log::compare_packages(&old.package, edited))
-            }
+            false => (log::compare_texts(old.text(), new.text()), log::compare_packages(&old.package, after)),
         };
         Self { hunks, changes, touched: edited.touched().clone(), old: old.clone(), new }
     }
@@ -90,7 +90,7 @@ impl Transition {
     ///
     /// The error that a change is refused with.
     pub fn plan_new(core: &Core, edit: &PackageEdit) -> Result<Arc<ParsedText>> {
-        let old = absent(&edit.place.name);
+        let old = absent(&edit.place);
         let mut package = old.package.clone();
         replay(&mut package, &edit.deltas)?;
         Ok(Self::to_package(&core.options, &old, &package)?.new)
@@ -102,7 +102,11 @@ impl Transition {
     ///
     /// As for [`Format::rewrite`].
     pub fn to_package(options: &Options, old: &Arc<ParsedText>, edited: &Package) -> Result<Self> {
-        let new = ParsedText::of(options.format.rewrite(&old.package, edited, &options.parse_options())?);
+        let new = ParsedText::of(options.format_of(old.package.format()).rewrite(
+            &old.package,
+            edited,
+            &options.parse_options(),
+        )?);
         Ok(Self::between(old, new, edited))
     }
 
@@ -113,7 +117,10 @@ impl Transition {
         edited: &Package,
         text: Vec<u8>,
     ) -> Option<Self> {
-        let read = options.format.read(edited.name(), Arc::new(text), &options.parse_options()).ok()?;
+        let read = options
+            .format_of(old.package.format())
+            .read(edited.name(), Arc::new(text), &options.parse_options())
+            .ok()?;
         read.errors.is_empty().then(|| Self::between(old, ParsedText::of(read.package), edited))
     }
 
@@ -125,7 +132,7 @@ impl Transition {
             let of_option = delta.option.is_some() && delta.section == first.section;
             of_option && !matches!(delta.kind, DeltaKind::Add | DeltaKind::Rename | DeltaKind::Reorder)
         };
-        let format = options.format;
+        let format = options.format_of(old.package.format());
         let options = ParseOptions { progress: None, ..options.parse_options() };
         if options.dialect != Dialect::Cms || !options.strict || !deltas.iter().all(simple) {
             return Ok(None);

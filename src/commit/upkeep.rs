@@ -23,10 +23,10 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
     let (text, metadata) = core.packages.read_shared(place)?;
     let mut source = Source::of(&metadata, &text, of_text(&text));
     let making = Making { seed, base, source, slack: Slack::NEW };
-    if let Some(image) = publish::image_of_text(core, &place.name, &text, &making)? {
+    if let Some(image) = publish::image_of_text(core, place, &text, &making)? {
         return private(&image, place);
     }
-    let package = match publish::parse_for_map(core, &place.name, text) {
+    let package = match publish::parse_for_map(core, place, text) {
         Err(error @ Error::Parse(_)) => {
             let good = last_good::last_good(core, place).ok_or_else(|| in_file(error, place))?;
             source = source.showing(of_text(good.source()), good.source().len() as u64);
@@ -63,7 +63,7 @@ pub(crate) fn private_map_of_past(
     let place = core.packages.in_config(name);
     let source = Source::default();
     let making = Making { seed, base, source, slack: Slack::NEW };
-    let package = publish::parse_for_map(core, name, text.into())?;
+    let package = publish::parse_for_map(core, &place, text.into())?;
     let image = publish::image(core, name, &package, &making)?;
     private(&image, &place).map(Some)
 }

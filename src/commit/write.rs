@@ -263,7 +263,7 @@ pub(crate) fn tidy(core: &Core, place: &Place) -> Result<()> {
             };
             opened.session.look(place, &before)?;
             let before = Arc::new(before);
-            let text = Arc::new(core.options.format.tidy(&before)?);
+            let text = Arc::new(core.options.format_of(place.format).tidy(&before)?);
             let draft = draft::create(core, &place.path, &text, Some(file))?;
             let part = Part { place, before: Some(before), step: None, text, draft };
             let placed = opened.put_in_place(vec![part], &Intent::COMMIT)?;

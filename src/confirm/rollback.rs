@@ -249,7 +249,7 @@ impl Confirmations<'_> {
     fn describe(&self, reversal: &Reversal) -> PackageRollback {
         let read = |text: Option<&Arc<Vec<u8>>>| {
             let text = text.cloned().unwrap_or_default();
-            self.core.options.format.read_leniently(&reversal.package, &text)
+            self.core.packages.format_of(&reversal.package).read_leniently(&reversal.package, &text)
         };
         let then = reversal.text().map(|text| Arc::new(text.clone()));
         let both = read(reversal.now.as_ref()).zip(read(then.as_ref()));
@@ -268,7 +268,7 @@ impl Confirmations<'_> {
         for (package, package_changes) in self.changes_by_package(since, only)? {
             let now = self.present_text(&package)?;
             let text_changes = self.text_changes(&package, package_changes, &now)?;
-            let then = revert(self.core.options.format, &package, &text_changes, &now);
+            let then = revert(self.core.packages.format_of(&package), &package, &text_changes, &now);
             reversals.push(Reversal { package, now, then });
         }
         Ok(reversals)

@@ -4,6 +4,8 @@
 //! each text of a package it reads or writes; [`uci`] is the only format that the library has. Delta
 //! files, policy files and the corners of stock uci's dialect are UCI text in every engine.
 
+#[cfg(not(all(feature = "json", feature = "toml")))]
+mod absent;
 #[cfg(feature = "json")]
 pub mod json;
 mod patch;
@@ -134,6 +136,22 @@ impl dyn Format + '_ {
 
 /// The format of package files, unless a test sets another.
 pub const DEFAULT: &dyn Format = &uci::Uci;
+
+/// Returns the format of that kind. In a build without it, each text is refused.
+#[must_use]
+pub fn of_kind(kind: FormatKind) -> &'static dyn Format {
+    match kind {
+        FormatKind::Uci => DEFAULT,
+        #[cfg(feature = "toml")]
+        FormatKind::Toml => &toml::Toml,
+        #[cfg(feature = "json")]
+        FormatKind::Json => &json::Json,
+        #[cfg(not(feature = "toml"))]
+        FormatKind::Toml => &absent::Absent(FormatKind::Toml),
+        #[cfg(not(feature = "json"))]
+        FormatKind::Json => &absent::Absent(FormatKind::Json),
+    }
+}
 
 /// The parts of a package that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,7 +63,13 @@ impl Store {
     pub fn text_line(&self, key: &[u8]) -> Result<TextLine> {
         let key = value_key(key)?;
         let core = &self.engine().core;
-        let path = core.packages.find(&key.package)?.path;
-        Ok(TextLine { path, key, format: core.options.format, files: core.options.files.clone() })
+        let place = core.packages.find(&key.package)?;
+        let path = place.path;
+        Ok(TextLine {
+            path,
+            key,
+            format: core.options.format_of(place.format),
+            files: core.options.files.clone(),
+        })
     }
 }

@@ -340,7 +340,7 @@ impl Transaction {
             // An empty type would delete a section.
             return Err(Error::invalid(section_type, "a section has a type"));
         }
-        let working = self.working_or_new(package, true)?;
+        let working = self.working_or_made(package)?;
         let name = working.edit().add_section(section_type)?;
         working.push(Delta::new(DeltaKind::Add, name.as_bytes(), None, Some(section_type)));
         self.commit_if_auto()?;
@@ -353,7 +353,7 @@ impl Transaction {
     ///
     /// [`Error::Exists`] if there is such a package; [`Error::Invalid`] if the name is not allowed.
     pub fn add_package(&mut self, package: &[u8]) -> Result<()> {
-        let working = self.working_or_new(package, true)?;
+        let working = self.working_or_made(package)?;
         if working.exists() {
             return Err(Error::Exists { key: working.place.name.clone() });
         }
@@ -481,20 +481,28 @@ impl Transaction {
     }
 
     fn working(&mut self, package: &[u8]) -> Result<&mut Working> {
-        self.working_or_new(package, false)
+        self.working_or_new(package, None)
     }
 
-    /// Returns a package of the transaction. If it does not exist and `creates` is set, it starts empty, and the
+    /// Returns a package of the transaction. If it does not exist, it is UCI text, and the commit creates it.
+    fn working_or_made(&mut self, package: &[u8]) -> Result<&mut Working> {
+        let key = Key { package: package.to_vec(), section: None, option: None };
+        self.working_or_new(package, Some(&key))
+    }
+
+    /// Returns a package of the transaction. If it does not exist and a key `creates` it, it starts empty, and the
     /// commit creates it.
-    fn working_or_new(&mut self, package: &[u8], creates: bool) -> Result<&mut Working> {
+    fn working_or_new(&mut self, package: &[u8], creates: Option<&Key>) -> Result<&mut Working> {
         if !self.packages.contains_key(package) {
             check_package(package)?;
             let core = &self.store.engine().core;
-            let place =
-                if creates { core.packages.find_to_write(package)? } else { core.packages.find(package)? };
-            let was_absent = creates && core.packages.is_new(&place);
+            let place = match creates {
+                Some(key) => core.packages.find_to_write_key(key)?,
+                None => core.packages.find(package)?,
+            };
+            let was_absent = creates.is_some() && core.packages.is_new(&place);
             let known = match was_absent {
-                true => absent(&place.name),
+                true => absent(&place),
                 false => loader::load_shown(core, &place, self.store.inner.shown(package))?,
             };
             self.insert(package, place, known, was_absent);
@@ -552,9 +560,14 @@ impl Transaction {
         let selector = parsed.section.as_ref().ok_or_else(|| no_section(&parsed))?;
         // Setting a named section can create it and its package.
         let makes = kind == DeltaKind::Set && parsed.option.is_none();
-        let creates =
-            makes && matches!(selector, Selector::Name(_)) && value.is_some_and(|kind| !kind.is_empty());
-        let working = self.working_or_new(&parsed.package, creates)?;
+        let sets = matches!(kind, DeltaKind::Set | DeltaKind::AddList) && value.is_some();
+        let creates = match parsed.is_plain() {
+            true => {
+                makes && matches!(selector, Selector::Name(_)) && value.is_some_and(|kind| !kind.is_empty())
+            }
+            false => sets && self.store.engine().core.packages.free_kind().is_some(),
+        };
+        let working = self.working_or_new(&parsed.package, creates.then_some(&parsed))?;
         let parsed = match (kind, value) {
             (DeltaKind::Set | DeltaKind::AddList, Some(value)) => {
                 working.package().settle_to_set(parsed, value)?
@@ -566,6 +579,7 @@ impl Transaction {
         let section = match (working.package().select(selector)?, parsed.section) {
             (_, Some(Selector::Name(name))) if makes => name,
             (Some(_), Some(Selector::Name(name))) => name,
+            (None, Some(Selector::Name(name))) if sets && working.package().format().has_free_names() => name,
             (Some(section), _) => section.name().to_vec(),
             (None, section) => return Err(Error::NotFound { key: Key { section, ..parsed }.text() }),
         };

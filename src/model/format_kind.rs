@@ -1,7 +1,7 @@
 //! The formats of package texts, as the model and the log name them. `crate::format` reads and writes them.
 
 /// The format of a package's text. A format decides which names a package may have and which types of values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum FormatKind {
     /// UCI text.
@@ -41,6 +41,15 @@ impl FormatKind {
             Self::Toml => ".toml",
             Self::Json => ".json",
         }
+    }
+
+    /// Returns the name and the format of the package that a file of the configuration directory is, by the name of the
+    /// file. A name with another dot is no package.
+    #[must_use]
+    pub fn of_file_name(file: &[u8]) -> Option<(&[u8], Self)> {
+        let of = |kind: Self| file.strip_suffix(kind.suffix().as_bytes()).map(|name| (name, kind));
+        let (name, kind) = of(Self::Toml).or_else(|| of(Self::Json)).unwrap_or((file, Self::Uci));
+        (!name.is_empty() && !name.contains(&b'.')).then_some((name, kind))
     }
 
     /// Returns its number in the log.

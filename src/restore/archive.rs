@@ -255,7 +255,7 @@ impl Archives<'_> {
                 continue;
             }
             if let Some(text) = text {
-                check_restored(self.core.options.format, archive, &place, text)?;
+                check_restored(self.core.options.format_of(place.format), archive, &place, text)?;
             }
             parts.push(WholeText { place, expected: Expected::Anything, text: text.clone() });
         }

@@ -71,7 +71,7 @@ impl Archives<'_> {
         let room = settings.log.for_snapshots();
         let mut size = 0;
         for name in self.core.packages.list()? {
-            size += std::fs::metadata(self.core.dirs().config.path.join(name))
+            size += std::fs::metadata(self.core.packages.in_config(&name).path)
                 .map_or(0, |found| found.len() + 64);
         }
         if size + 1024 > room || settings.snapshots_keep == 0 {

@@ -8,6 +8,7 @@ use crate::error::warn::Warn;
 use crate::format::{self, Format, ParseOptions};
 use crate::log::Limits;
 use crate::model::dialect::Dialect;
+use crate::model::format_kind::FormatKind;
 use crate::os::clock;
 use crate::os::dirs::{DirOptions, Dirs};
 use crate::os::files::Files;
@@ -267,6 +268,19 @@ impl Options {
     pub(crate) fn log_limits(&self) -> Limits {
         let bytes = self.log_size.unwrap_or(Limits::default().bytes);
         Limits { bytes, age: self.log_age, records: self.log_records }
+    }
+
+    /// Returns the format of packages of a kind. Where a test sets a format, it is that of all packages.
+    pub(crate) fn format_of(&self, kind: FormatKind) -> &'static dyn Format {
+        match self.format.is_uci() {
+            true => format::of_kind(kind),
+            false => self.format,
+        }
+    }
+
+    /// Reports whether files of the configuration directory may have other formats than UCI: stock uci has none.
+    pub(crate) fn has_other_formats(&self) -> bool {
+        self.dialect == Dialect::Cms && self.format.is_uci()
     }
 
     /// Returns the options for parsing texts.

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::uci::delta_line::{DeltaLine, read_lines};
 use crate::model::change::Delta;
 use crate::model::digest::of_text;
+use crate::model::format_kind::FormatKind;
 use crate::os::access::Access;
 use crate::os::file_name;
 use crate::os::files::{Files, Identity, OpenFile, PAUSES, Wait};
@@ -62,6 +63,15 @@ fn journal_of(dir: &Path, package: &OsStr) -> PathBuf {
 impl Staging<'_> {
     pub fn path(&self) -> PathBuf {
         self.dir.join(self.package)
+    }
+
+    /// Returns the format of the package, by the name of its file.
+    fn format(&self) -> FormatKind {
+        let file = self.target.file_name().unwrap_or_default().as_encoded_bytes();
+        match FormatKind::of_file_name(file) {
+            Some((name, format)) if name == self.package.as_bytes() => format,
+            _ => FormatKind::Uci,
+        }
     }
 
     fn journal_path(&self) -> PathBuf {
@@ -197,7 +207,7 @@ impl Staging<'_> {
     pub fn append(&self, deltas: &[Delta], config_dir: &Path, bases: &MakeBases<'_>) -> Result<()> {
         let mut lines = Vec::new();
         for delta in deltas {
-            delta.write_line(self.package.as_bytes(), &mut lines);
+            delta.write_line_of(self.package.as_bytes(), self.format(), &mut lines);
         }
         self.append_lines(lines, config_dir, bases)
     }

@@ -36,6 +36,7 @@ mod messages;
 mod mixed_soak;
 mod model;
 mod nested_formats;
+mod nested_packages;
 mod nested_random;
 mod new_packages;
 mod newcomer;

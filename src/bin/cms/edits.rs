@@ -124,6 +124,18 @@ impl Edits {
         Ok(&mut self.packages[last])
     }
 
+    /// Returns the package of a key that UCI text cannot have. If there is none, it will be of another format.
+    fn package_of_key(&mut self, context: &mut Context, key: &Key) -> Result<&mut Edited, Failure> {
+        let is_known = self.packages.iter().any(|edited| edited.loaded.package.name() == key.package);
+        if !is_known {
+            let loaded = context.store.packages().load_to_write(key, self.goal != Goal::Commit)?;
+            let is_at_once = self.goal != Goal::Stage || !loaded.place.staged;
+            let at_first = loaded.package.clone();
+            self.packages.push(Edited { loaded, deltas: Vec::new(), at_first, is_at_once });
+        }
+        self.package(context, &key.package)
+    }
+
     /// Applies a change to the section or option that a key names. Returns whether it changed anything.
     pub fn apply(
         &mut self,
@@ -144,7 +156,11 @@ impl Edits {
         value: (Option<&[u8]>, Option<ValueType>),
     ) -> Result<bool, Failure> {
         let is_alone = self.goal == Goal::Commit && context.gathered.is_none();
-        let edited = self.package(context, &key.package)?;
+        let makes = matches!(kind, DeltaKind::Set | DeltaKind::AddList) && !key.is_plain();
+        let edited = match makes && context.gathered.is_none() {
+            true => self.package_of_key(context, key)?,
+            false => self.package(context, &key.package)?,
+        };
         let is_new =
             edited.loaded.package.is_empty() && context.store.packages().is_new(&edited.loaded.place);
         match edited.apply(kind, key, value) {

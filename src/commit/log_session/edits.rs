@@ -55,7 +55,7 @@ impl LogSession<'_> {
             // A log begins with all packages that can be read, so this one was made later.
             None if writer.sequence() > 0 && is_newer_than(log, place) => {
                 change.hunks = log::compare_texts(b"", text);
-                change.changes = first_changes(self.core.options.format, &place.name, text);
+                change.changes = first_changes(self.core.options.format_of(place.format), &place.name, text);
                 log.keep_text(&place.name, b"")?;
             }
             None => {
@@ -122,8 +122,9 @@ impl LogSession<'_> {
         // The user who has deleted it could write the directory.
         let mut record = self.edit_by_hand(owner(place.path.parent().unwrap_or(Path::new("."))));
         let old = self.text_of(log, &place.name, before)?;
-        let compared =
-            old.as_ref().map(|old| super::hunks_and_changes(self.core.options.format, &place.name, old, b""));
+        let compared = old.as_ref().map(|old| {
+            super::hunks_and_changes(self.core.options.format_of(place.format), &place.name, old, b"")
+        });
         if old.is_none() {
             log.keep_text(&place.name, b"")?;
         }

@@ -82,7 +82,7 @@ impl Transaction {
         name: Option<&[u8]>,
         cells: &[Cell<'_>],
     ) -> Result<Vec<u8>> {
-        let working = self.working_or_new(package, true)?;
+        let working = self.working_or_made(package)?;
         let name = match name {
             None => {
                 let name = working.edit().add_section(section_type)?.into_bytes();

@@ -160,6 +160,12 @@ impl Package {
         Self { name: name.to_vec(), ..Self::default() }
     }
 
+    /// Makes an empty package of a format.
+    #[must_use]
+    pub fn of_format(name: &[u8], format: FormatKind) -> Self {
+        Self { format, ..Self::new(name) }
+    }
+
     /// Makes an empty package to be filled from `source`.
     pub(crate) fn over(name: &[u8], source: Arc<Vec<u8>>) -> Self {
         let mut package = Self::new(name);

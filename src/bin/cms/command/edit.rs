@@ -205,7 +205,7 @@ impl Edit<'_> {
             self.context.note("nothing was changed");
             return self.end(None, &[]);
         }
-        let errors = cms::text::check(&Arc::new(text.clone()), None);
+        let errors = self.context.store.packages().faults(&self.place, &Arc::new(text.clone()))?;
         if !errors.is_empty() {
             for error in errors {
                 self.context.report(&Error::from(error.in_file(&self.copy.path)).into())?;
@@ -279,12 +279,8 @@ impl Edit<'_> {
         if self.context.json {
             let name = &self.place.name;
             let read = |text: &[u8]| {
-                let parsed = cms::text::parse(
-                    name.as_bytes(),
-                    Arc::new(text.to_vec()),
-                    &cms::text::ParseOptions::new(),
-                );
-                parsed.map_or_else(|_| Package::new(name.as_bytes()), |parsed| parsed.package)
+                let read = self.context.store.packages().read_text(&self.place, &Arc::new(text.to_vec()));
+                read.unwrap_or_else(|_| Package::new(name.as_bytes()))
             };
             let changes: Vec<_> = match text {
                 [] => Vec::new(),

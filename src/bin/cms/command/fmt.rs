@@ -47,7 +47,7 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
     for file in files(context, &call.arguments)? {
         let tidied = file.read().and_then(|text| {
             let text = Arc::new(text);
-            let tidied = match cms::text::tidy(&text) {
+            let tidied = match context.store.packages().tidied(&file.place, &text) {
                 Err(Error::Parse(error)) => return Err(Error::from(error.in_file(&file.shown())).into()),
                 tidied => tidied?,
             };

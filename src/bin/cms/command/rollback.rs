@@ -95,10 +95,10 @@ fn overlay(
         if !packages.is_empty() && !packages.contains(&name) {
             continue;
         }
-        let read =
-            cms::text::parse(name.as_bytes(), Arc::new(text), &context.store.options().parse_options())?;
+        let place = context.store.packages().find_to_write(name.as_bytes())?;
+        let package = context.store.packages().read_text(&place, &Arc::new(text))?;
         let mut counts: HashMap<Vec<u8>, usize> = HashMap::new();
-        for section in read.package.sections() {
+        for section in package.sections() {
             let count = counts.entry(section.section_type().to_vec()).or_default();
             let place = format!("{name}.@{}[{count}]", show(section.section_type()));
             *count += 1;

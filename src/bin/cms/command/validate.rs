@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cms::text::{ParseError, ParseOptions};
-use cms::{Error, Package};
+use cms::{Error, FormatKind, Package};
 use serde_json::json;
 
 use crate::argument::show;
@@ -69,8 +69,15 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
                 continue;
             }
         };
-        let errors = all_errors(context, &file, &text);
-        let doubts = if errors.is_empty() { doubts(&file, &text) } else { Vec::new() };
+        let errors = match all_errors(context, &file, &text) {
+            Ok(errors) => errors,
+            Err(failure) => {
+                context.report(&failure)?;
+                continue;
+            }
+        };
+        let is_uci = file.place.format == FormatKind::Uci;
+        let doubts = if errors.is_empty() && is_uci { doubts(&file, &text) } else { Vec::new() };
         let found = if errors.is_empty() {
             check_file(context, call.flags.schema.as_deref(), &file, &text)?
         } else {
@@ -105,9 +112,9 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
 }
 
 /// Returns all that is wrong with a text, in order.
-fn all_errors(context: &Context, file: &TextFile, text: &Arc<Vec<u8>>) -> Vec<ParseError> {
-    let errors = cms::text::check(text, context.store.options().parse_options().progress);
-    errors.into_iter().map(|error| error.in_file(&file.shown())).collect()
+fn all_errors(context: &Context, file: &TextFile, text: &Arc<Vec<u8>>) -> Result<Vec<ParseError>, Failure> {
+    let errors = context.store.packages().faults(&file.place, text)?;
+    Ok(errors.into_iter().map(|error| error.in_file(&file.shown())).collect())
 }
 
 /// A value of several lines, one of which looks like a statement: probably a quote is missing, and a later one, which

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cms::schema::Schema;
-use cms::text::ParseOptions;
 use cms::{Engine, Error, Loaded, Package, Place, Rule, Violation};
 
 use crate::argument::path;
@@ -55,11 +54,10 @@ pub fn check_file(
     text: &Arc<Vec<u8>>,
 ) -> Result<Vec<Violation>, Failure> {
     let named = named.map(read).transpose()?;
-    let name = file.place.name.as_bytes();
-    let Ok(read) = cms::text::parse(name, Arc::clone(text), &ParseOptions::new()) else {
+    let Ok(package) = context.store.packages().read_text(&file.place, text) else {
         return Ok(Vec::new());
     };
-    let (package, shown) = (read.package, file.shown());
+    let shown = file.shown();
     let inside = || {
         let own = context.store.schemas().of_package(&file.place, &package);
         own.or_else(|| Schema::inside(&package, &shown).map(Arc::new))
