@@ -186,13 +186,9 @@ pub unsafe extern "C" fn cms_get_int(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, None) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, None, value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
@@ -213,13 +209,9 @@ pub unsafe extern "C" fn cms_get_int_range(
     fallback: i64,
     value: *mut i64,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, Some((least, most))) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, Some((least, most)), value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
@@ -239,13 +231,9 @@ pub unsafe extern "C" fn cms_get_bool(
     fallback: i32,
     value: *mut i32,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, None) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, None, value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
@@ -265,13 +253,9 @@ pub unsafe extern "C" fn cms_get_double(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, None) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, None, value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
@@ -292,13 +276,9 @@ pub unsafe extern "C" fn cms_get_double_range(
     fallback: f64,
     value: *mut f64,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, Some((least, most))) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, Some((least, most)), value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
@@ -318,13 +298,9 @@ pub unsafe extern "C" fn cms_get_size(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, None) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, None, value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };
@@ -345,13 +321,9 @@ pub unsafe extern "C" fn cms_get_size_range(
     fallback: u64,
     value: *mut u64,
 ) -> cms_status {
-    // SAFETY: C1, C2.
-    if let Some(found) = unsafe { hot(store, key, Some((least, most))) }
-        && !value.is_null()
-    {
-        // SAFETY: C5.
-        unsafe { write_result(value, found) };
-        return cms_status::CMS_OK;
+    // SAFETY: C1, C2, C5.
+    if let Some(status) = unsafe { hot(store, key, fallback, Some((least, most)), value) } {
+        return status;
     }
     // SAFETY: C1, C2, C4.
     let source = unsafe { OfStore::new(store, key) };

@@ -14,7 +14,7 @@ use crate::handle::{
 use crate::key::cms_key;
 use crate::open::cms_store;
 use crate::snapshot::cms_snapshot;
-use crate::status::{Failure, Unfit, cms_status, guard};
+use crate::status::{Failure, Unfit, cms_status, guard, missed};
 use crate::store::{IS_A_LIST, explain};
 use crate::txn::cms_txn;
 
@@ -272,38 +272,46 @@ impl Source for OfTxn<'_> {
 }
 
 /// Reads a value that this process has found before, or that is found at once, and converts it: the common case of typed
-/// reads. `None` leaves it to the general case, which also tells what is wrong.
+/// reads. A key that is missing gets the fallback. `None` leaves it to the general case, which also tells what is wrong.
 ///
 /// # Safety
 ///
-/// C1, C2.
+/// C1, C2, C5.
 #[cfg_attr(cms_speed, optimize(speed))]
 #[inline(always)]
 pub unsafe fn hot<T: Typed>(
     store: *const cms_store,
     key: *const c_char,
+    fallback: T,
     limits: Option<(T, T)>,
-) -> Option<T> {
-    if store.is_null() || key.is_null() {
+    value: *mut T,
+) -> Option<cms_status> {
+    let is_refused = limits.is_some_and(|(least, most)| least > most);
+    if store.is_null() || key.is_null() || value.is_null() || is_refused {
         return None;
     }
     // SAFETY: not NULL, C1.
     let store = &unsafe { &*store }.0;
     // SAFETY: not NULL, C2.
     let text = unsafe { key_text(key) };
-    let found = match store.peek_hot(text, T::quick) {
-        Hot::Found(value) => value,
+    let answer = match store.peek_hot(text, T::quick) {
+        Hot::Found(found) => Answer::Found(found),
         // The read that enters the key.
-        Hot::Absent => match store.peek_next(text, T::quick) {
-            Answer::Found(value) => value,
-            _ => None,
-        },
-        Hot::Skipped => match store.peek_text(text, T::quick) {
-            Answer::Found(value) => value,
-            _ => None,
-        },
+        Hot::Absent => store.peek_next(text, T::quick),
+        Hot::Skipped => store.peek_text(text, T::quick),
     };
-    found.filter(|value| limits.is_none_or(|(least, most)| least <= *value && *value <= most))
+    let (found, status) = match answer {
+        Answer::Found(found) => (found?, cms_status::CMS_OK),
+        Answer::Missing(key) => (fallback, missed(key)),
+        Answer::Unknown => return None,
+    };
+    let fits = |(least, most)| least <= found && found <= most;
+    if status == cms_status::CMS_OK && !limits.is_none_or(fits) {
+        return None;
+    }
+    // SAFETY: not NULL, C5.
+    unsafe { write_result(value, found) };
+    Some(status)
 }
 
 /// As `hot`, of a snapshot.

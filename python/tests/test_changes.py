@@ -168,7 +168,7 @@ def test_a_map_that_would_be_too_large_is_full(where: Dict[str, Path]) -> None:
 
 def test_every_exception_survives_pickling_and_copying() -> None:
     kinds = [kind for _, kind in inspect.getmembers(cms, inspect.isclass) if issubclass(kind, cms.Error)]
-    assert len(kinds) == 23
+    assert len(kinds) == 24
     for kind in kinds:
         error = kind("why", file="/etc/config/a", line=3, column=7, key="a.b.c", hint="do that")
         for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
@@ -366,3 +366,13 @@ def test_a_commit_that_is_not_confirmed_is_pending(store: cms.Store) -> None:
     assert 500 < pending.seconds_left <= 600
     store.confirm(pending.revision)
     assert store.pending() is None
+
+
+def test_an_error_of_a_bad_value_has_its_key_and_the_value(store: cms.Store) -> None:
+    for change in (lambda: store.set("network.lan.proto", "a\x01b"), lambda: store.set("network.lan.dns", ["1", "a\x01b"])):
+        with pytest.raises(cms.Invalid) as caught:
+            change()
+        assert caught.value.key.startswith("network.lan.") and caught.value.value == "a\x01b"
+    with pytest.raises(cms.Invalid) as caught:
+        store.set("network.lan.bad-name", "1")
+    assert caught.value.value is None

@@ -200,7 +200,12 @@ pub fn number_of(text: &[u8], value_type: ValueType) -> Result<f64, NotA> {
 ///
 /// [`NotA`] if it is not a size, or does not fit.
 pub fn size_of(text: &[u8], value_type: ValueType) -> Result<u64, NotA> {
-    size(text).or_else(|why| u64::try_from(integer_of(text, value_type).map_err(|_| why)?).map_err(|_| why))
+    match value_type {
+        ValueType::Int => size(text)
+            .or_else(|why| u64::try_from(integer_of(text, value_type).map_err(|_| why)?).map_err(|_| why)),
+        // A string is read as it was before values had types.
+        _ => size(text),
+    }
 }
 
 /// Removes each `_` between two digits; `None` for one in another place, for no text, and for other bytes than ASCII.
@@ -227,6 +232,16 @@ fn significant(number: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_with_a_sign_is_read_only_where_the_value_is_a_number() {
+        assert_eq!(size_of(b"+1", ValueType::Int), Ok(1));
+        assert_eq!(
+            (size_of(b"+1", ValueType::String), size_of(b"0x10", ValueType::String)),
+            (Err(SIZE), Err(SIZE))
+        );
+        assert_eq!(size_of(b"2k", ValueType::String), Ok(2048));
+    }
 
     #[test]
     fn numbers_of_toml_are_read_where_the_value_has_the_type() {

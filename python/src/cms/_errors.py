@@ -49,9 +49,12 @@ class NotFound(Error, KeyError):
 
 
 class Invalid(Error, ValueError):
-    """A key, name or type is not allowed, too long or not UTF-8; or a value is not allowed or too long."""
+    """A key, name or type is not allowed, too long or not UTF-8; or a value is not allowed or too long.
+
+    ``value`` is the value, if that is not allowed, and ``key`` its key."""
 
     status = _ffi.CMS_ERR_INVALID
+    value: Any = None
 
 
 class WrongType(Error, TypeError, ValueError):
@@ -264,6 +267,8 @@ def exception(status: int, key: str = "") -> Error:
         key=text(told.key) or key,
         hint=text(told.hint),
     )
+    if isinstance(error, (Invalid, WrongType)) and told.value:
+        error.value = text(told.value)
     if isinstance(error, Refused):
         error.program, error.pid, error.reason = text(told.program), told.pid, text(told.reason)
     if isinstance(error, SchemaError):
