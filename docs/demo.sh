@@ -38,6 +38,12 @@ run 0 cms undo -q
 run 0 cms get network.lan.ipaddr
 run 0 cms get --at -1 network.lan.ipaddr
 run 0 cms snapshot known-good
+echo; echo "# Schemas of OpenWrt's packages say what values are right. They are installed; here they are named."
+export CMS_SCHEMA_DIR="$here/../src/schema/openwrt"
+run 3 cms set --commit network.lan.ipaddr=192.168.7
+run 0 cms get network.lan.ipaddr
+run 3 cms schema check-type 'list(or(cidr4, "any"))' '192.0.2.0/24 all'
+run 0 cms validate network firewall system
 echo; echo "# A mistake in an editor is found, with its place. Other packages go on working, and the file is left alone."
 printf "config dnsmasq\n\toption domain 'lan\n" > "$work/config/dhcp"
 run 3 cms validate

@@ -2,6 +2,7 @@
 
 use cms::Package;
 use cms::datatype::{Answer, Context, Datatype, Failure, Files, FilesBelow, Reference, names};
+use proptest::prelude::*;
 use serde_json::Value as Json;
 
 fn golden(file: &str) -> Vec<u8> {
@@ -337,5 +338,83 @@ fn a_datatype_says_what_its_values_are_to_programs() {
     ];
     for (kind, wanted) in cases {
         assert_eq!(datatype(kind).value_type(), wanted, "{kind}");
+    }
+}
+
+/// Pieces of expressions and of rule strings, good and bad.
+const PIECES: [&str; 40] = [
+    "or(",
+    "and(",
+    "not(",
+    "neg(",
+    "list(",
+    "(",
+    ")",
+    ",",
+    " ",
+    "\"",
+    "'",
+    "\\",
+    "|",
+    ":",
+    "port",
+    "cidr4",
+    "string",
+    "min",
+    "range(",
+    "uci(",
+    "regexp(\"",
+    "regex",
+    "integer(",
+    "1",
+    "-5",
+    "0x1f",
+    "1e400",
+    ".5",
+    "required",
+    "in",
+    "max:",
+    "size:3",
+    "a",
+    "@t",
+    "\u{e9}",
+    "hostname",
+    "uinteger(16)",
+    "length(2)",
+    "[a-z]+\")",
+    "between:1,2",
+];
+
+proptest! {
+    #[test]
+    fn any_text_is_a_datatype_or_a_fault_with_its_column(
+        pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..12),
+        value in "[-!a-z0-9./:@ \t,]{0,12}",
+    ) {
+        let text = pieces.concat();
+        let value = value.as_bytes();
+        let datatype = match Datatype::parse(text.as_bytes()) {
+            Ok(datatype) => datatype,
+            Err(fault) => {
+                prop_assert!((1..=text.len() + 1).contains(&fault.column) && !fault.why.is_empty(), "{text}: {fault}");
+                return Ok(());
+            }
+        };
+        let found = datatype.check(value, &Files::default());
+        if let Err(failure) = &found {
+            prop_assert!(!failure.expected.is_empty(), "{text}");
+        }
+        prop_assert!(!datatype.expected().is_empty());
+        // The opposite of a single type has the opposite verdict.
+        let opposite = Datatype::parse(format!("not({text})").as_bytes());
+        if let (Ok(opposite), false) = (opposite, value.is_empty() || text.contains(',') || text.trim().is_empty()) {
+            let unknown = found.as_ref().is_err_and(|failure| failure.unchecked.is_some());
+            let opposite = opposite.check(value, &Files::default());
+            prop_assert!(unknown || opposite.is_ok() != found.is_ok(), "{text} {value:?}");
+        }
+        // What it lists, it accepts.
+        for choice in datatype.choices().unwrap_or_default().into_iter().filter(|choice| !choice.is_empty()) {
+            prop_assert_eq!(datatype.check(choice, &Files::default()), Ok(()));
+        }
     }
 }
