@@ -1312,7 +1312,8 @@ cms_status cms_txn_set_message(cms_txn *txn, const char *message);
 cms_status cms_txn_set_confirm(cms_txn *txn,
                                uint64_t within_ms);
 
-// With `force` other than 0, commits the changes even if others have changed the same keys meanwhile.
+// With `force` other than 0, commits the changes even if others have changed the same keys meanwhile, or if they break a
+// schema (CMS_ERR_SCHEMA); the log has a note of that.
 cms_status cms_txn_set_force(cms_txn *txn,
                              int32_t force);
 

@@ -17,7 +17,7 @@ pub fn commit(
     change: &mut dyn FnMut(&mut Transaction) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut txn = store.0.begin()?;
-    txn.set_force(true);
+    txn.set_overwrite(true);
     change(&mut txn)?;
     Ok(txn.commit().map(drop)?)
 }

@@ -282,7 +282,8 @@ pub unsafe extern "C" fn cms_txn_set_confirm(txn: *mut cms_txn, within_ms: u64) 
     })
 }
 
-/// With `force` other than 0, commits the changes even if others have changed the same keys meanwhile.
+/// With `force` other than 0, commits the changes even if others have changed the same keys meanwhile, or if they break a
+/// schema (CMS_ERR_SCHEMA); the log has a note of that.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cms_txn_set_force(txn: *mut cms_txn, force: i32) -> cms_status {
     guard(|| {

@@ -240,6 +240,12 @@ impl Transaction {
         self.intent.force = force;
     }
 
+    /// Sets whether the commit overwrites what others have changed meanwhile. Schemas still count, unlike with
+    /// [`Transaction::set_force`].
+    pub fn set_overwrite(&mut self, overwrite: bool) {
+        self.force = overwrite;
+    }
+
     /// Sets whether each change is committed at once, as a separate transaction. Earlier changes are committed with
     /// the next one.
     pub fn set_auto_commit(&mut self, auto_commit: bool) {

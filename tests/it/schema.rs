@@ -178,6 +178,11 @@ fn transactions_of_programs_are_refused_and_forced() {
     ];
     assert_eq!(violations(&error), expected.map(|(key, rule)| (key.to_owned(), rule)));
     assert_eq!(error.location().line, 6, "the line that the transaction would add: {error}");
+    // As the calls of C that make one change do.
+    let mut transaction = store.begin().expect("begun");
+    transaction.set(b"network.lan.mtu", b"1").expect("set");
+    transaction.set_overwrite(true);
+    assert_eq!(transaction.commit().expect_err("refused").code(), Code::Schema);
     let mut transaction = store.begin().expect("begun");
     transaction.set(b"network.lan.mtu", b"1").expect("set");
     transaction.set_force(true);
