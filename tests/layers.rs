@@ -14,7 +14,8 @@ use syn::visit::{self, Visit};
 const COMMON: &[&str] = &[
     "as_bytes", "collect", "compare", "empty", "entry", "extend", "is_file", "join", "lines", "lock",
     "metadata", "mode", "owner", "push", "read", "rename", "show", "scan", "skip", "swap", "symlink",
-    "truncate", "update", "values", "write", "before", "invalid", "io", "code", "kind", "floor",
+    "truncate", "update", "values", "write", "before", "invalid", "io", "code", "kind", "floor", "expect",
+    "sort",
 ];
 
 fn root() -> PathBuf {

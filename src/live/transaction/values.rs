@@ -213,7 +213,7 @@ impl Transaction {
     }
 }
 
-impl crate::Store {
+impl crate::live::Store {
     /// Adds a number to a whole number, and commits that. Returns the sum. If others change the number meanwhile, the
     /// addition is repeated with the new number, so none is lost.
     ///
