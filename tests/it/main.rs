@@ -23,6 +23,7 @@ mod events_cli;
 mod events_soak;
 mod faults_list;
 mod formats;
+mod free_keys;
 mod golden;
 mod group;
 mod history;
