@@ -376,3 +376,53 @@ def test_an_error_of_a_bad_value_has_its_key_and_the_value(store: cms.Store) -> 
     with pytest.raises(cms.Invalid) as caught:
         store.set("network.lan.bad-name", "1")
     assert caught.value.value is None
+
+
+def test_sums_lose_no_addition_of_other_threads_and_refuse_what_is_no_number(store: cms.Store) -> None:
+    from threading import Thread
+
+    store.set("network.lan.count", 1)
+
+    def add() -> None:
+        for _ in range(10):
+            store.incr("network.lan.count", 2)
+
+    threads = [Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.get("network.lan.count", 0) == 81
+    assert store.incr("network.lan.fresh") == 1
+    with pytest.raises(cms.WrongType):
+        store.incr("network.lan.proto")
+    with pytest.raises(cms.OutOfRange):
+        store.incr("network.lan.count", 2**63 - 1)
+    with store.transaction() as txn:
+        assert txn.incr("network.lan.count", -1) == 80
+
+
+def test_a_value_is_set_only_if_it_is_as_expected(store: cms.Store) -> None:
+    store.set("network.lan.count", 1)
+    revision = store.set_if("network.lan.count", 2, 1)
+    with pytest.raises(cms.Conflict):
+        store.set_if("network.lan.count", 3, 1)
+    with pytest.raises(cms.Conflict):
+        store.set_if("network.lan.count", 3)
+    store.set_if("network.lan.new", "x")
+    store.set_if("network.lan.count", 4, revision=revision)
+    with pytest.raises(cms.Conflict):
+        store.set_if("network.lan.count", 5, revision=revision)
+    assert store["network.lan.count"] == "4"
+
+
+def test_values_with_a_type_become_words_of_uci(store: cms.Store) -> None:
+    with store.transaction() as txn:
+        txn["network.lan.on"] = True
+        txn["network.lan.ratio"] = 1.0
+        txn["network.lan.huge"] = 2**70
+        txn["network.lan.bits"] = [True, False]
+        txn["network.lan.ids"] = [1, 2]
+    assert (store["network.lan.on"], store["network.lan.ratio"]) == ("1", "1.0")
+    assert store["network.lan.huge"] == str(2**70)
+    assert (store["network.lan.bits"], store["network.lan.ids"]) == (["1", "0"], ["1", "2"])

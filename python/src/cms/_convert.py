@@ -8,7 +8,7 @@ from ._keys import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _TRUTH: Dict[str, bool] = dict.fromkeys(("1", "on", "true", "yes", "enabled"), True)
 _TRUTH.update(dict.fromkeys(("0", "off", "false", "no", "disabled"), False))
@@ -155,6 +155,33 @@ def _to_text(value: Any) -> str:
     from . import _types
 
     return _types.text_of(value)
+
+
+# The numbers of cms_type for the values and the lists that have a type of their own in TOML and JSON.
+VALUE_TYPES: Dict[Any, int] = {bool: 4, int: 2, float: 3}
+LIST_TYPES: Dict[Any, int] = {bool: 8, int: 6, float: 7}
+
+
+def value_type(value: Any) -> Optional[int]:
+    """Returns the cms_type of a value; None for one that is written as text, whatever was there.
+
+    >>> value_type(True), value_type(8080), value_type(1.5), value_type("1"), value_type(float("inf"))
+    (4, 2, 3, None, None)
+    """
+    if value.__class__ is float and value - value != 0:
+        return None
+    return VALUE_TYPES.get(value.__class__)
+
+
+def list_type(items: Any) -> Optional[int]:
+    """Returns the cms_type of a list of values of one type; None for another list.
+
+    >>> list_type([1, 2]), list_type([True]), list_type([1, "a"]), list_type([])
+    (6, 8, None, None)
+    """
+    types = {value_type(item) for item in items}
+    kinds = {item.__class__ for item in items}
+    return LIST_TYPES[kinds.pop()] if len(types) == 1 and None not in types else None
 
 
 def is_list(value: Any) -> bool:

@@ -36,6 +36,7 @@ __all__ = [
     "byref",
     "c_char_p",
     "c_int32",
+    "c_int64",
     "c_size_t",
     "c_uint32",
     "c_uint64",
@@ -226,6 +227,7 @@ class cms_option(_Sized):
         ("value", cms_bytes),
         ("items", cms_bytes),
         ("kind", c_int32),
+        ("type", c_int),
     )
 
 
@@ -307,6 +309,7 @@ if not TYPE_CHECKING:  # else any name would be one
 
 
 cms_status = c_int
+cms_type = c_int
 cms_package_callback = CFUNCTYPE(c_int32, POINTER(cms_bytes), c_void_p)
 cms_section_callback = CFUNCTYPE(c_int32, POINTER(cms_section), c_void_p)
 cms_option_callback = CFUNCTYPE(c_int32, POINTER(cms_option), c_void_p)
@@ -428,6 +431,21 @@ SIGNATURES: Dict[str, Tuple[Any, ...]] = {
     "cms_set_double": (cms_status, P(cms_store), c_char_p, c_double),
     "cms_set_size": (cms_status, P(cms_store), c_char_p, c_uint64),
     "cms_set_list": (cms_status, P(cms_store), c_char_p, P(c_char_p), c_size_t),
+    "cms_type_name": (c_char_p, c_int32),
+    "cms_get_type": (cms_status, P(cms_store), c_char_p, P(cms_type)),
+    "cms_snapshot_get_type": (cms_status, P(cms_snapshot), c_char_p, P(cms_type)),
+    "cms_key_get_type": (cms_status, P(cms_key), P(cms_type)),
+    "cms_txn_get_type": (cms_status, P(cms_txn), c_char_p, P(cms_type)),
+    "cms_set_typed": (cms_status, P(cms_store), c_char_p, c_int32, c_char_p),
+    "cms_txn_set_typed": (cms_status, P(cms_txn), c_char_p, c_int32, c_char_p),
+    "cms_set_typed_list": (cms_status, P(cms_store), c_char_p, c_int32, P(c_char_p), c_size_t),
+    "cms_txn_set_typed_list": (cms_status, P(cms_txn), c_char_p, c_int32, P(c_char_p), c_size_t),
+    "cms_add_int": (cms_status, P(cms_store), c_char_p, c_int64, P(c_int64)),
+    "cms_txn_add_int": (cms_status, P(cms_txn), c_char_p, c_int64, P(c_int64)),
+    "cms_set_if": (cms_status, P(cms_store), c_char_p, c_char_p, c_char_p),
+    "cms_set_if_revision": (cms_status, P(cms_store), c_char_p, c_char_p, c_uint64),
+    "cms_txn_expect": (cms_status, P(cms_txn), c_char_p, c_char_p),
+    "cms_txn_expect_revision": (cms_status, P(cms_txn), c_char_p, c_uint64),
     "cms_add_list": (cms_status, P(cms_store), c_char_p, c_char_p),
     "cms_del_list": (cms_status, P(cms_store), c_char_p, c_char_p),
     "cms_delete": (cms_status, P(cms_store), c_char_p),

@@ -452,6 +452,25 @@ class Store(Root, Log):
             txn.set(key, value)
         return txn.revision
 
+    def incr(self, key: str, by: int = 1) -> int:
+        """Adds to a whole number, commits that and returns the sum. If others add to it at the same time, in whatever
+        process and thread, no addition is lost. An option that does not exist counts as 0.
+
+        Raises WrongType if the value is no whole number, and OutOfRange if the sum does not fit into 64 bits."""
+        total = _ffi.c_int64()
+        check(self._lib.cms_add_int(self._use(), encode(key), by, total), key)
+        return total.value
+
+    def set_if(self, key: str, value: Any, expected: Any = None, *, revision: Optional[int] = None) -> int:
+        """Sets one option, in a separate transaction, but only if its value is `expected`, or, with None, if it does not
+        exist; with a revision, if no transaction after that one has changed it. Returns the revision of the commit.
+
+        Raises Conflict otherwise. Of several calls at once with the same expectation, one succeeds."""
+        with self.transaction() as txn:
+            txn.expect(key, expected, revision=revision)
+            txn.set(key, value)
+        return txn.revision
+
     def delete(self, key: str) -> int:
         """Deletes one option, section or package, in a separate transaction; returns its revision."""
         with self.transaction() as txn:

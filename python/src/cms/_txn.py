@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import _ffi, _keys, _library
-from ._convert import is_list, to_bytes, to_items
+from ._convert import is_list, list_type, to_bytes, to_items, value_type
 from ._edited import Changing, EditedPackage, EditedSection, assign_package, assign_section
 from ._errors import Conflict, Error, check, copied, fail, text
 from ._ffi import CMS_ERR_NOT_DURABLE, CMS_ERR_NOT_FOUND, CMS_ERR_TYPE, CMS_OK
@@ -239,16 +239,44 @@ class Transaction(Tree, Changing):
         if is_list(value):
             listed = to_items(value)
             raw = (_ffi.c_char_p * len(listed))(*listed)
-            check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(listed)), key)
+            of = list_type(value)
+            if of is None:
+                check(self._lib.cms_txn_set_list(self._use(), encode(key), raw, len(listed)), key)
+            else:
+                check(self._lib.cms_txn_set_typed_list(self._use(), encode(key), of, raw, len(listed)), key)
             self._values[key] = [text(item) for item in listed] or None
         elif isinstance(value, Mapping):
             (assign_package if _keys.parts(key) == 1 else assign_section)(self, key, value)
         else:
             written = to_bytes(value)
-            check(self._lib.cms_txn_set(self._use(), encode(key), written), key)
+            of = value_type(value)
+            if of is None:
+                check(self._lib.cms_txn_set(self._use(), encode(key), written), key)
+            else:
+                check(self._lib.cms_txn_set_typed(self._use(), encode(key), of, written), key)
             self._values[key] = text(written) or None
 
     __setitem__ = set
+
+    def incr(self, key: str, by: int = 1) -> int:
+        """Adds to a whole number and returns the sum; an option that does not exist counts as 0. If another transaction
+        changes the number before the commit, that is a Conflict: `Store.incr` repeats the addition then.
+
+        Raises WrongType if the value is no whole number, and OutOfRange if the sum does not fit into 64 bits."""
+        total = _ffi.c_int64()
+        check(self._lib.cms_txn_add_int(self._use(), encode(key), by, total), key)
+        self._values[key] = str(total.value)
+        return total.value
+
+    def expect(self, key: str, value: Any = None, *, revision: Optional[int] = None) -> None:
+        """Raises Conflict unless the key has this value, or, with None, does not exist; with a revision, unless no
+        transaction after that one has changed the key. A change of the key by another transaction before the commit is a
+        Conflict as well."""
+        if revision is not None:
+            check(self._lib.cms_txn_expect_revision(self._use(), encode(key), revision), key)
+        else:
+            wanted = None if value is None else to_bytes(value)
+            check(self._lib.cms_txn_expect(self._use(), encode(key), wanted), key)
 
     def table(self, package: str, type: str) -> EditedTable:
         """Returns the sections of a type of a package as a table with `insert`, `update` and `delete`."""
