@@ -43,6 +43,8 @@ fn packages_are_listed_read_and_found_with_their_lines() {
     assert!(out(&sandbox, &["search", "5432"]).contains("app.toml:7: app.database.port"));
     assert!(out(&sandbox, &["search", "5432"]).contains("web.json:4: web.database.port"));
     out(&sandbox, &["validate"]);
+    assert!(error(&sandbox, &["export", "app"]).contains("--format json"));
+    assert!(out(&sandbox, &["export", "--format", "json", "app"]).contains("db.local"));
 }
 
 #[test]

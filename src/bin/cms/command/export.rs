@@ -1,5 +1,6 @@
 //! `cms export`: prints packages to be imported elsewhere.
 
+use cms::FormatKind;
 use cms::text::{print, quoted};
 use serde_json::Map;
 
@@ -50,6 +51,10 @@ fn run(context: &mut Context, call: &Call<Flags>) -> Result<Exit, Failure> {
         match context.load_read(&name) {
             Ok(loaded) if as_json => {
                 object.insert(show(&name), json::package(&loaded.package));
+            }
+            Ok(loaded) if loaded.package.format() != FormatKind::Uci => {
+                let why = "UCI text cannot hold a TOML or JSON package: use --format json".to_owned();
+                context.report(&Failure::Other(Exit::Invalid, format!("{}: {why}", show(&name))))?;
             }
             Ok(loaded) => {
                 let header = quoted(loaded.package.name());
