@@ -28,6 +28,7 @@ mod rivals;
 mod rounds;
 mod scaling;
 mod size;
+mod tables;
 mod tmpfs_store;
 mod writer;
 
@@ -44,8 +45,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const HELP: &str = "\
 usage: cms-bench [--quick] [--jsonl FILE] [GROUP...]
 
-GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, instructions, commit, wear, large,
-beside or events; without any, all of them run.
+GROUP is parse, process, memory, size, lookup, mapsize, scaling, publish, tables, instructions, commit, wear,
+large, beside or events; without any, all of them run.
 
   --quick       few repetitions, nothing above 100 000 options: a smoke run
   --jsonl FILE  where the rows go as JSON objects (default: target/bench.jsonl of the repository)
@@ -64,7 +65,7 @@ environment:
 type Group = fn(&Environment, &mut Report) -> Result<()>;
 
 /// All groups, in the order they run.
-const GROUPS: [(&str, Group); 14] = [
+const GROUPS: [(&str, Group); 15] = [
     ("parse", parse::run),
     ("process", process::run),
     ("memory", memory::run),
@@ -73,6 +74,7 @@ const GROUPS: [(&str, Group); 14] = [
     ("mapsize", mapsize::run),
     ("scaling", scaling::run),
     ("publish", publish::run),
+    ("tables", tables::run),
     ("instructions", instructions::run),
     ("commit", commit::run),
     ("wear", commit::wear),

@@ -33,15 +33,21 @@ pub fn library_path() -> Option<PathBuf> {
 impl TmpfsStore {
     /// Writes the packages of a data set.
     pub fn create(dataset: Dataset) -> Result<Self> {
+        let tmpfs = Self::empty()?;
+        for (name, text) in dataset.packages() {
+            tmpfs.add(name, &text)?;
+        }
+        Ok(tmpfs)
+    }
+
+    /// Makes a store without packages.
+    pub fn empty() -> Result<Self> {
         let shm = Path::new("/dev/shm");
         let under = if shm.is_dir() { shm.to_path_buf() } else { std::env::temp_dir() };
         let dir = tempfile::Builder::new().prefix("cms-bench-").tempdir_in(under)?;
         let tmpfs = Self { dir };
         for name in ["config", "save", "run", "state"] {
             fs::create_dir(tmpfs.path(name))?;
-        }
-        for (name, text) in dataset.packages() {
-            tmpfs.add(name, &text)?;
         }
         Ok(tmpfs)
     }

@@ -6,6 +6,7 @@ pub(crate) mod ahead;
 pub(crate) mod attributes;
 pub(crate) mod bases;
 pub(crate) mod beside;
+pub(crate) mod columns;
 pub(crate) mod conflict;
 pub(crate) mod core;
 pub(crate) mod deferred;

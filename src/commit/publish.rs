@@ -7,6 +7,7 @@ use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::commit::columns;
 use crate::commit::core::Core;
 use crate::commit::packages::is_gone;
 use crate::commit::parsed_text::ParsedText;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::{Dialect, ParseOptions};
 use crate::log::Log;
 use crate::map::{
-    Image, Making, Map, MapDirectory, PublishOutcome, PublishSession, Seq, Slack, Source, build,
+    Columns, Image, Making, Map, MapDirectory, PublishOutcome, PublishSession, Seq, Slack, Source, build,
     build_of_text, check_values,
 };
 use crate::model::digest::of_text;
@@ -82,7 +83,7 @@ pub(crate) fn parse_for_map(core: &Core, place: &Place, text: Arc<Vec<u8>>) -> R
     Ok(core.options.format_of(place.format).read(place.name.as_bytes(), text, &options)?.package)
 }
 
-pub(crate) fn image(core: &Core, name: &str, package: &Package, making: &Making) -> Result<Image> {
+pub(crate) fn image(core: &Core, name: &str, package: &Package, making: &Making<'_>) -> Result<Image> {
     within_limit(core, name, build(name.as_bytes(), package, making)?)
 }
 
@@ -91,7 +92,7 @@ pub(crate) fn image_of_text(
     core: &Core,
     place: &Place,
     text: &[u8],
-    making: &Making,
+    making: &Making<'_>,
 ) -> Result<Option<Image>> {
     if !core.options.format_of(place.format).is_uci() {
         return Ok(None);
@@ -132,7 +133,7 @@ pub(crate) fn check_limit(core: &Core, name: &str, package: &Package, text: &[u8
     }
     let Ok(metadata) = std::fs::metadata("/") else { return Ok(()) };
     let source = Source::of(&metadata, b"", 0);
-    let making = Making { seed: 0, base: Seq::default(), source, slack: Slack::NEW };
+    let making = Making { seed: 0, base: Seq::default(), source, slack: Slack::NEW, columns: Columns::NONE };
     image(core, name, package, &making).map(|_| ())
 }
 
@@ -285,7 +286,8 @@ pub(crate) fn publish_one(
     let as_shown = core.options.dialect == Dialect::Cms && core.options.strict;
     let read = state.step.filter(|_| as_shown).map(|step| &step.new.package);
     let mut parsed = None;
-    if let Some(map) = old {
+    let is_to_go = |map: &&Map| state.step.is_none() && !columns::are_in(core, &state.place.name, map);
+    if let Some(map) = old.filter(|map| !is_to_go(map)) {
         map.mark(true, seq);
         let shown = map.source().map(|source| source.shown);
         if shown == Some(source.shown) && map.set_source(&source) {
@@ -307,7 +309,8 @@ pub(crate) fn publish_one(
             return Ok(None);
         }
     }
-    let making = Making { seed: publishing.seed(), base: seq, source, slack: Slack::NEW };
+    let columns = columns::wanted(core, &state.place.name);
+    let making = Making { seed: publishing.seed(), base: seq, source, slack: Slack::NEW, columns: &columns };
     let image = new_image(core, state, read.or(parsed.as_ref()), old.is_some(), &making)?;
     // The old map is retired before the new one shows: if this process dies in between, readers look for a new map
     // and do not go on with the old one forever. A map that cannot be published to, perhaps because it is damaged, is
@@ -328,7 +331,7 @@ fn new_image(
     state: &State<'_>,
     package: Option<&Package>,
     has_grown: bool,
-    making: &Making,
+    making: &Making<'_>,
 ) -> Result<Image> {
     let name = &state.place.name;
     let parsed;

@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use crate::commit::columns;
 use crate::commit::core::Core;
 use crate::commit::log_session::LogSession;
 use crate::commit::place::Place;
@@ -22,7 +23,8 @@ pub(crate) fn private_map(core: &Core, place: &Place, seed: u64, base: Seq) -> R
     settle::await_text(core, &place.path)?;
     let (text, metadata) = core.packages.read_shared(place)?;
     let mut source = Source::of(&metadata, &text, of_text(&text));
-    let making = Making { seed, base, source, slack: Slack::NEW };
+    let columns = columns::wanted(core, &place.name);
+    let making = Making { seed, base, source, slack: Slack::NEW, columns: &columns };
     if let Some(image) = publish::image_of_text(core, place, &text, &making)? {
         return private(&image, place);
     }
@@ -62,7 +64,8 @@ pub(crate) fn private_map_of_past(
     let Some(text) = past.text_at(name, revision)? else { return Ok(None) };
     let place = core.packages.in_config(name);
     let source = Source::default();
-    let making = Making { seed, base, source, slack: Slack::NEW };
+    let columns = columns::wanted(core, name);
+    let making = Making { seed, base, source, slack: Slack::NEW, columns: &columns };
     let package = publish::parse_for_map(core, &place, text.into())?;
     let image = publish::image(core, name, &package, &making)?;
     private(&image, &place).map(Some)

@@ -7,7 +7,7 @@ use super::{Inner, MapHome};
 use crate::commit::core::Core;
 use crate::commit::last_good::{self};
 use crate::commit::note_edits::{self};
-use crate::commit::{mark, open_session, settle, upkeep};
+use crate::commit::{columns, mark, open_session, settle, upkeep};
 use crate::error::{Code, Error, Result};
 use crate::live::snapshot::check_package;
 use crate::log::Digest;
@@ -186,13 +186,15 @@ impl Inner {
             if !mark::is_published_here(&self.engine.core, &found) {
                 settle::await_text(&self.engine.core, &found.path)?;
             }
-            if let Some(map) = self.fresh(shared, &found)? {
+            // A verifier takes no lock: the commit that holds it waits for the verifier.
+            let may_share = home.ours && crate::os::caller::check_may_commit().is_ok();
+            if let Some(map) = self.fresh(shared, &found)?
+                && (!may_share || columns::are_in(&self.engine.core, &found.name, &map))
+            {
                 return Ok(Some(map));
             }
             let seed = self.table.read(|table| table.seed);
-            // A verifier takes no lock: the commit that holds it waits for the verifier.
-            let may_lock = crate::os::caller::check_may_commit().is_ok();
-            match (home.ours && may_lock).then(|| upkeep::share(&self.engine.core, shared, &found)) {
+            match may_share.then(|| upkeep::share(&self.engine.core, shared, &found)) {
                 Some(Ok(Some(map))) if map.seed() == seed => return Ok(Some(map)),
                 Some(Err(error @ (Error::Parse(_) | Error::Full { .. } | Error::Invalid { .. }))) => {
                     return Err(error);
@@ -326,7 +328,8 @@ impl Inner {
             Err(error) if error.code() == Code::NotFound => return Ok(Refreshed::Gone),
             found => found?,
         };
-        if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? {
+        let is_indexed = || !home.ours || columns::are_in(&self.engine.core, &found.name, &entry.map);
+        if !entry.map.is_retired() && self.is_up_to(&entry.map, &found, &text)? && is_indexed() {
             return Ok(Refreshed::Current);
         }
         let made = self.open_map(home, entry.name.as_bytes())?;

@@ -8,8 +8,8 @@ use crate::commit::upkeep;
 use crate::error::{Error, Result};
 use crate::live::Store;
 use crate::map::{
-    Answer, FastKey, Hot, KeyPath, KeyText, Map, MapPackage, MapSection, MapValue, ScannedKey, Seq, Table,
-    TypedValue,
+    Answer, FastKey, Hot, KeyPath, KeyText, Map, MapPackage, MapRows, MapSection, MapValue, ScannedKey, Seq,
+    Table, TypedValue,
 };
 use crate::model::package::{Key, Selector};
 use crate::model::value_type::ValueType;
@@ -473,17 +473,28 @@ fn select<'m>(map: &'m Map, key: &Key, seq: Option<Seq>) -> Result<Option<MapSec
         Selector::Name(name) => package.section(name),
         Selector::Index(section_type, index) => package.section_of_type(section_type, *index),
         Selector::Match(section_type, option, wanted) => {
-            let mut matching = package.sections_with(section_type, option, wanted);
-            match (matching.next(), matching.next()) {
-                (Some(first), Some(second)) => {
-                    let names = [first, second].into_iter().chain(matching);
-                    return Err(Error::Ambiguous {
-                        key: key.text(),
-                        matches: names.map(|section| crate::error::shown::name(section.name())).collect(),
-                    });
-                }
-                (found, _) => found,
+            let before = map.marks();
+            let found = only(package.sections_with(section_type, option, wanted), key)?;
+            // While a commit is being published, a section may have its new value before the index leads to it.
+            let is_at_rest = before.0 == before.1 && map.marks() == before;
+            match found.is_none() && seq.is_none() && !is_at_rest {
+                true => only(package.scan(section_type, option, wanted), key)?,
+                false => found,
             }
         }
     })
+}
+
+/// Returns the only one of the sections that a key selects by a value.
+fn only<'m>(mut matching: MapRows<'m, '_>, key: &Key) -> Result<Option<MapSection<'m>>> {
+    match (matching.next(), matching.next()) {
+        (Some(first), Some(second)) => {
+            let names = [first, second].into_iter().chain(matching);
+            Err(Error::Ambiguous {
+                key: key.text(),
+                matches: names.map(|section| crate::error::shown::name(section.name())).collect(),
+            })
+        }
+        (found, _) => Ok(found),
+    }
 }

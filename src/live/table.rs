@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::error::{Error, Result};
 use crate::live::Store;
 use crate::live::snapshot::{Snapshot, check_package};
-use crate::map::{MapPackage, MapRows, MapSection, MapSections};
+use crate::map::{Lookup, MapPackage, MapRows, MapSection, MapSections};
 use crate::model::name::{is_name, is_type};
 use crate::model::order;
 
@@ -167,6 +167,16 @@ impl Table {
     pub fn find_all<'v>(&self, column: &'v [u8], value: &'v [u8]) -> Result<MapRows<'_, 'v>> {
         check_column(column)?;
         Ok(self.sections()?.sections_with(&self.section_type, column, value))
+    }
+
+    /// Returns how [`Table::find`] finds the rows with a value: by the index of the column, if the schema of the package
+    /// has `index '1'` for it, or by reading all rows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Table::len`].
+    pub fn lookup(&self, column: &[u8], value: &[u8]) -> Result<Lookup> {
+        Ok(self.sections()?.lookup(&self.section_type, column, value))
     }
 
     /// Returns the row of that name.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::layout::columns::Columns;
 use super::layout::format::{
     At, B_CHECKSUM, H_CHECKSUM, H_FIXED, HEADER, INDEX, KIND_BITS, Seq, W_RETIRED, W_TAIL,
 };
@@ -27,8 +28,14 @@ fn document(text: &[u8]) -> Package {
     parse(b"p", Arc::new(text.to_vec()), &ParseOptions::default()).expect("good text").package
 }
 
-fn making() -> Making {
-    Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack { share: 4, least: 1024 } }
+fn making() -> Making<'static> {
+    Making {
+        seed: 7,
+        base: Seq(1),
+        source: Source::fixed(),
+        slack: Slack { share: 4, least: 1024 },
+        columns: Columns::NONE,
+    }
 }
 
 fn open(bytes: &[u8]) -> Option<Map> {

@@ -12,6 +12,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::directory::control::{Control, commit, committed};
+use super::layout::columns::Columns;
 use super::layout::format::{
     At, BUCKET, C_BEGUN, C_COMMITTED, C_ROUNDS_AFTER, C_ROUNDS_BEFORE, CONTROL, H_BUCKETS, H_INDEX, Seq,
     W_BEGUN, W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL, low,
@@ -115,8 +116,13 @@ fn document() -> Package {
 }
 
 fn image() -> Image {
-    let making =
-        Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack { share: 64, least: 1024 } };
+    let making = Making {
+        seed: 7,
+        base: Seq(1),
+        source: Source::fixed(),
+        slack: Slack { share: 64, least: 1024 },
+        columns: Columns::NONE,
+    };
     build(b"p", &document(), &making).expect("a map")
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::layout::columns::Columns;
 use super::layout::format::Seq;
 use super::layout::region::Region;
 use super::layout::source::Source;
@@ -23,7 +24,7 @@ fn document(text: &str) -> Package {
 fn map_of(package: &Package) -> Map {
     let file = tempfile::tempfile().expect("a file");
     let source = Source::of(&file.metadata().expect("metadata"), b"", 0);
-    let making = Making { seed: 7, base: Seq(1), source, slack: Slack::NEW };
+    let making = Making { seed: 7, base: Seq(1), source, slack: Slack::NEW, columns: Columns::NONE };
     let image = build(b"p", package, &making).expect("a map");
     Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
 }
@@ -159,6 +160,7 @@ fn dump(map: &Map, seq: Option<Seq>) -> Vec<String> {
             assert_eq!(section.get_typed(name), Some(typed));
         }
     }
+    columns::agree(map, seq);
     out
 }
 
@@ -294,11 +296,19 @@ fn s13_a_list_whose_last_item_has_no_nul_byte_is_not_handed_out() {
 fn roomy(document: &Package, divisor: usize) -> Map {
     let file = tempfile::tempfile().expect("a file");
     let source = Source::of(&file.metadata().expect("metadata"), b"", 0);
-    let making = Making { seed: 7, base: Seq(1), source, slack: Slack { share: divisor, least: 1024 } };
+    let columns = columns::of_tests();
+    let making = Making {
+        seed: 7,
+        base: Seq(1),
+        source,
+        slack: Slack { share: divisor, least: 1024 },
+        columns: &columns,
+    };
     let image = build(b"p", document, &making).expect("a map");
     Map::new(Region::heap(&image.bytes, image.capacity)).expect("a good one")
 }
 
+mod columns;
 mod damage;
 #[cfg(not(loom))]
 mod free_names;
@@ -313,7 +323,8 @@ mod typed;
 fn the_layout_is_pinned() {
     let text = "config a 'one'\n\toption x '1'\n\tlist l 'a'\n\tlist l 'b'\nconfig b\n\toption y '2'\n";
     let package = typed::add_all_types(&document(text), "all", 10);
-    let making = Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack::NEW };
+    let making =
+        Making { seed: 7, base: Seq(1), source: Source::fixed(), slack: Slack::NEW, columns: Columns::NONE };
     let made = build(b"p", &package, &making).expect("a map");
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/map-v3.map");
     if std::env::var_os("CMS_UPDATE_GOLDEN").is_some() {
@@ -332,7 +343,8 @@ fn the_layout_is_pinned() {
 fn a_good_map_is_sound_with_any_seed() {
     let package = document("config a 'one'\n\toption x '1'\nconfig b\n\toption y '2'\n");
     for seed in 0..2000 {
-        let making = Making { seed, base: Seq(1), source: Source::fixed(), slack: Slack::NEW };
+        let making =
+            Making { seed, base: Seq(1), source: Source::fixed(), slack: Slack::NEW, columns: Columns::NONE };
         let map = Map::private(&build(b"p", &package, &making).expect("a map")).expect("a good one");
         assert_eq!(map.check(), Ok(()), "{seed}");
     }

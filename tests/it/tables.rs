@@ -214,3 +214,53 @@ fn cms_table_says_what_is_wrong() {
         assert!(!said.is_empty(), "{words:?}");
     }
 }
+
+const SCHEMA: &str = "config field\n\toption section 'user'\n\toption name 'id'\n\toption type 'uinteger'\n\toption index '1'\n\n\
+                      config field\n\toption section 'user'\n\toption name 'groups'\n\toption index '1'\n";
+
+/// A sandbox with a schema of the package `users`.
+fn with_schema(schema: &str) -> (Sandbox, std::path::PathBuf) {
+    let sandbox = sandbox();
+    let dir = sandbox.path("schema");
+    std::fs::create_dir(&dir).expect("made");
+    std::fs::write(dir.join("users"), schema).expect("written");
+    (sandbox, dir)
+}
+
+fn with(sandbox: &Sandbox, schema: &std::path::Path, words: &[&str]) -> String {
+    let output = sandbox.command().env("CMS_SCHEMA_DIR", schema).args(words).output().expect("cms runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {said}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn a_column_has_an_index_if_the_schema_says_so_and_the_map_is_made_anew_when_it_does() {
+    let (sandbox, schema) = with_schema(SCHEMA);
+    let explain = |schema: &std::path::Path, key: &str| with(&sandbox, schema, &["explain", key]);
+    let none = sandbox.path("none");
+    let key = "users.@user[id=10].name";
+    let scanned = "by reading 3 sections: the schema of users has no index '1' for the option id\n";
+    assert_eq!(explain(&none, key), scanned);
+    let found = "by the index of id in sections of type user: 1 of 3 sections\n";
+    assert_eq!(explain(&schema, key), found);
+    // A store without the schema uses the map that there is.
+    assert_eq!(explain(&none, key), found);
+    assert_eq!(
+        explain(&schema, "users.@user[groups=users]"),
+        "by the index of groups in sections of type user: 2 of 3 sections\n"
+    );
+    assert_eq!(explain(&schema, "users.admin"), "by its name: one look-up\n");
+    // A commit keeps the index up.
+    with(&sandbox, &schema, &["set", "--commit", "users.root.id=77"]);
+    assert_eq!(explain(&schema, "users.@user[id=77]"), found);
+    assert_eq!(
+        explain(&schema, "users.@user[id=9]"),
+        "by the index of id in sections of type user: 0 of 3 sections\n"
+    );
+    assert_eq!(with(&sandbox, &schema, &["get", "users.@user[id=77].name"]), "root\n");
+    // Another declaration makes the map anew.
+    std::fs::write(schema.join("users"), SCHEMA.replace("'id'", "'name'")).expect("written");
+    assert!(explain(&schema, "users.@user[id=77]").starts_with("by reading 3 sections"));
+    assert!(explain(&schema, "users.@user[name=root]").starts_with("by the index of name"));
+}

@@ -30,9 +30,9 @@ struct Options {
 #[repr(C)]
 pub struct Bytes {
     /// The first byte.
-    data: *const c_char,
+    pub(super) data: *const c_char,
     /// Their number.
-    len: usize,
+    pub(super) len: usize,
 }
 
 /// `cms_snapshot_get_many`.
@@ -147,6 +147,11 @@ impl Store {
     /// The same for many threads: `cms_get` takes a const store, which any number of threads may use.
     pub fn shared<'a>(&'a self, keys: &'a Keys) -> Shared<'a> {
         Shared(self.get().over(keys))
+    }
+
+    /// The handle.
+    pub(super) fn handle(&self) -> *const c_void {
+        self.call.handle
     }
 
     /// Opens a snapshot.

@@ -18,6 +18,7 @@ mod libuci;
 mod lmdb;
 mod shared_words;
 pub mod system;
+mod table;
 mod uthash;
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -31,6 +32,7 @@ pub use library::{Directories, Library, Prepared, Snapshot, Store};
 pub use libuci::{Libuci, UciCommit};
 pub use lmdb::{Lmdb, LmdbWriter};
 pub use shared_words::SharedWords;
+pub use table::{Table, use_schemas};
 pub use uthash::Uthash;
 
 /// How many bytes a contender may use for the value.

@@ -2,9 +2,10 @@
 
 use crate::command::{
     add, add_list, apply, audit, backup, batch, bisect, blame, changes, check_map, commit, completion,
-    confirm, del_list, delete, diff, edit, ensure, export, fmt, get, help, history, import, incr, list, man,
-    memory, paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert, rollback, run,
-    search, set, shell, show, snapshot, snapshots, status, table, undo, validate, verify, version, watch,
+    confirm, del_list, delete, diff, edit, ensure, explain, export, fmt, get, help, history, import, incr,
+    list, man, memory, paths, pending, policy, rebuild, redo, rename, reorder, repair, restore, revert,
+    rollback, run, search, set, shell, show, snapshot, snapshots, status, table, undo, validate, verify,
+    version, watch,
 };
 #[cfg(feature = "schema")]
 use crate::command::{describe, schema};
@@ -32,6 +33,7 @@ pub const COMMANDS: Commands = &[
     &list::COMMAND,
     &search::COMMAND,
     &table::COMMAND,
+    &explain::COMMAND,
     &export::COMMAND,
     &import::COMMAND,
     &validate::COMMAND,

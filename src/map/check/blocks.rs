@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use super::{Checked, Checker, MapDamage, ensure};
 use crate::map::layout::block::{Block, Order};
 use crate::map::layout::format::{
-    At, HEADER, L_COUNT, L_SLOTS, LEAF, LEAF_MAX, N_BYTES, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, ORDER, PART,
-    S_NAME, SECTION, SOURCE, SRC_SIZE, Seq, W_BEGUN, W_SOURCE, even,
+    At, COLUMN, HEADER, L_COUNT, L_SLOTS, LEAF, LEAF_MAX, N_BYTES, NAME, O_ENTRIES, O_ENTRY, O_LEAVES, ORDER,
+    PART, S_NAME, SECTION, SOURCE, SRC_SIZE, Seq, W_BEGUN, W_SOURCE, X_ENTRIES, even,
 };
 use crate::map::layout::index::{Found, SlotId};
 use crate::model::digest::u32_at;
@@ -31,6 +31,10 @@ impl Checker<'_> {
             }
             LEAF => self.leaf(offset, &block),
             SOURCE => self.source(at, &block),
+            COLUMN => {
+                self.version(at, &block, X_ENTRIES)?;
+                self.column(at, block)
+            }
             _ => Ok(()),
         }
     }

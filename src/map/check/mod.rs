@@ -8,6 +8,7 @@
 //! A map is not in order while a commit is being published to it. [`Map::check`] waits for that to pass.
 
 mod blocks;
+mod columns;
 mod orders;
 mod sections;
 
@@ -16,8 +17,8 @@ use std::time::Duration;
 
 use crate::map::layout::block::Block;
 use crate::map::layout::format::{
-    At, B_BODY, B_CHECKSUM, B_SIZE, BUCKET, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, OVERREAD, SRC_SIZE,
-    W_BEGUN, W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
+    At, B_BODY, B_CHECKSUM, B_SIZE, BUCKET, COLUMN, H_FIXED, HEADER, INDEX, KIND_BITS, NAME, OVERREAD,
+    SRC_SIZE, W_BEGUN, W_DEAD, W_DONE, W_RETIRED, W_RETIRED_SEQ, W_SOURCE, W_TAIL,
 };
 use crate::map::layout::index::SlotId;
 use crate::map::read::map::Map;
@@ -123,7 +124,8 @@ impl<'m> Checker<'m> {
             self.block(at, kind)?;
         }
         self.slots()?;
-        self.orders()
+        self.orders()?;
+        self.columns()
     }
 
     fn header(&self) -> Checked<()> {
@@ -155,7 +157,7 @@ impl<'m> Checker<'m> {
             let (size, kind) = ((u32_at(head, B_SIZE) >> KIND_BITS) as usize, u32_at(head, B_SIZE) & 7);
             let fits = size >= B_BODY && size.is_multiple_of(2) && size <= self.tail - offset;
             ensure(fits, "a block is not inside the part in use", offset)?;
-            ensure((NAME..=INDEX).contains(&kind), "a block has an unknown kind", offset)?;
+            ensure((COLUMN..=INDEX).contains(&kind), "a block has an unknown kind", offset)?;
             let Some(at) = At::of(offset) else {
                 return ensure(false, "a block is beyond the largest position", offset);
             };

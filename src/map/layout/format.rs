@@ -56,6 +56,8 @@ pub(crate) const OVERFLOW: usize = FIRST_SLOT + SLOTS;
 pub(crate) const MAX_OVERFLOW: u32 = 15;
 
 // The kinds of blocks.
+/// A part of the index of a column. Free space has the same kind, and no size.
+pub(crate) const COLUMN: u32 = 0;
 pub(crate) const NAME: u32 = 1;
 pub(crate) const SECTION: u32 = 2;
 pub(crate) const PART: u32 = 3;
@@ -139,9 +141,26 @@ pub(crate) const L_SLOTS: usize = L_COUNT + 4;
 /// The most sections a leaf has.
 pub(crate) const LEAF_MAX: usize = 512;
 
+// A part of the index of a column: the section type, the option's name, the number of the part, the number of parts (a
+// power of two), the number of entries; then the entries, sorted: 32 bits of the hash of a value, and a slot.
+pub(crate) const X_OPTION: usize = V_TYPE + 4;
+pub(crate) const X_NUMBER: usize = X_OPTION + 4;
+pub(crate) const X_PARTS: usize = X_NUMBER + 4;
+pub(crate) const X_COUNT: usize = X_PARTS + 4;
+pub(crate) const X_ENTRIES: usize = X_COUNT + 4;
+pub(crate) const X_ENTRY: usize = 8;
+/// In place of a number: the block lists the columns that have an index; its entries are a type and an option.
+pub(crate) const X_LIST: u32 = u32::MAX;
+/// In place of a slot: so many sections have the value that the index does not list them.
+pub(crate) const COMMON: u32 = u32::MAX;
+/// More sections than this are so many.
+pub(crate) const COMMON_ABOVE: usize = 4096;
+/// How many entries a part has at least, on average, when an index is made.
+pub(crate) const PART_ENTRIES: usize = 24;
+
 // A source: see `Source`.
 pub(crate) const SRC_FIELDS: usize = B_BODY;
-pub(crate) const SRC_SIZE: usize = SRC_FIELDS + 9 * 8;
+pub(crate) const SRC_SIZE: usize = SRC_FIELDS + 10 * 8;
 
 // The control file.
 pub(crate) const C_MAGIC: usize = 0;

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Order,
     /// A package, in the table of a process.
     Package,
+    /// A column that has an index.
+    Column,
 }
 
 /// Hashes a name of the given kind.
@@ -25,6 +27,7 @@ pub(crate) fn hash(kind: Kind, seed: u64, name: &[u8]) -> u64 {
         Kind::Name => seed ^ MIX[3],
         Kind::Order => seed.rotate_left(17),
         Kind::Package => seed.rotate_left(41),
+        Kind::Column => seed.rotate_left(29),
     };
     hash_seeded(seed, name)
 }
@@ -38,6 +41,21 @@ pub(crate) fn of_part(section: u64, part: u32) -> u64 {
 /// part has this number.
 pub(crate) fn of_twin(section: u64) -> u64 {
     of_part(section, u32::MAX)
+}
+
+/// Hashes a column: a section type and an option.
+pub(crate) fn of_column(seed: u64, section_type: &[u8], option: &[u8]) -> u64 {
+    hash(Kind::Column, hash(Kind::Column, seed, section_type), option)
+}
+
+/// Hashes a value of a column.
+pub(crate) fn of_cell(column: u64, value: &[u8]) -> u64 {
+    hash_seeded(column, value)
+}
+
+/// Returns the hash under which the list of the columns with an index is entered. No section type is empty.
+pub(crate) fn of_columns(seed: u64) -> u64 {
+    hash(Kind::Column, seed, b"")
 }
 
 /// Returns the part of a split section that an option is in; `parts` is a power of two.

@@ -4,6 +4,7 @@
 //! `header` read one structure each, and a read ends in a `value`. Nothing here depends on packages.
 
 pub(super) mod block;
+pub(super) mod columns;
 pub(super) mod format;
 pub(super) mod hash;
 pub(super) mod header;

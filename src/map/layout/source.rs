@@ -4,6 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use super::block::Block;
+use super::columns::Columns;
 use super::format::{B_BODY, SOURCE, SRC_FIELDS, SRC_SIZE};
 use crate::model::digest::u64_at;
 
@@ -32,6 +33,8 @@ pub(crate) struct Source {
     /// The hash and the length of the text that the map shows. It is another text as long as the committed text is
     /// deferred.
     pub shown: (u64, u64),
+    /// The digest of the columns that have an index in the map; 0 if none has.
+    pub columns: u64,
 }
 
 impl Source {
@@ -46,7 +49,18 @@ impl Source {
             hash,
             len: text.len() as u64,
             shown: (hash, text.len() as u64),
+            columns: 0,
         }
+    }
+
+    /// Makes the source of a map in which columns have an index.
+    pub fn with_columns(self, columns: &Columns) -> Self {
+        self.with_digest_of_columns(columns.digest())
+    }
+
+    /// As [`Source::with_columns`], of columns with this digest.
+    pub fn with_digest_of_columns(self, columns: u64) -> Self {
+        Self { columns, ..self }
     }
 
     /// Makes the source of a map that shows another text than the one in place.
@@ -57,7 +71,17 @@ impl Source {
     /// Makes a source that is always the same.
     #[cfg(any(test, feature = "fuzzing"))]
     pub fn fixed() -> Self {
-        Self { inode: 1, size: 2, modified_ns: 3, changed_ns: 4, seen_ns: 5, hash: 6, len: 7, shown: (6, 7) }
+        Self {
+            inode: 1,
+            size: 2,
+            modified_ns: 3,
+            changed_ns: 4,
+            seen_ns: 5,
+            hash: 6,
+            len: 7,
+            shown: (6, 7),
+            columns: 0,
+        }
     }
 
     /// Reports whether a file has this identity.
@@ -96,6 +120,7 @@ impl Source {
             hash: field(5),
             len: field(6),
             shown: (field(7), field(8)),
+            columns: field(9),
         })
     }
 
@@ -103,7 +128,7 @@ impl Source {
     pub(crate) fn body(&self) -> Vec<u8> {
         let times = [self.modified_ns, self.changed_ns, self.seen_ns].map(i64::cast_unsigned);
         let of_file = [self.inode, self.size, times[0], times[1], times[2], self.hash, self.len];
-        let fields = [&of_file[..], &[self.shown.0, self.shown.1]].concat();
+        let fields = [&of_file[..], &[self.shown.0, self.shown.1, self.columns]].concat();
         debug_assert_eq!(fields.len() * 8, SRC_SIZE - B_BODY);
         fields.iter().flat_map(|field| field.to_le_bytes()).collect()
     }

@@ -105,7 +105,7 @@ impl Map {
     /// Returns the version that a commit left; of kind `kind`, if that is not 0. Positions become smaller
     /// from version to version, so that a damaged chain ends.
     #[inline]
-    fn visible(&self, mut at: At, kind: u32, seq: Option<Seq>) -> Option<Block<'_>> {
+    pub(crate) fn visible(&self, mut at: At, kind: u32, seq: Option<Seq>) -> Option<Block<'_>> {
         loop {
             let block = Block::at(&self.region, at)?;
             if kind != 0 && block.kind != kind {

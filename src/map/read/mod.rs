@@ -4,6 +4,7 @@
 //! `map` is a map that is open. `find` leads to its sections, names and orders, as any commit left them, and `view`
 //! lists them for programs; `rows` lists those with a value.
 
+pub(super) mod column;
 pub(super) mod fast;
 pub(super) mod fast_key;
 pub(super) mod find;

@@ -57,6 +57,17 @@ impl<'m> MapPackage<'m> {
         self.ordered(self.map.order(wanted, self.seq))
     }
 
+    pub(super) fn map_and_seq(&self) -> (&'m Map, Option<Seq>) {
+        (self.map, self.seq)
+    }
+
+    /// Returns the section in a slot, if it is of the type whose name is at `section_type`.
+    pub(super) fn section_in(&self, slot: SlotId, section_type: At) -> Option<MapSection<'m>> {
+        let block = self.map.section_in(slot, self.seq)?;
+        let is_it = block.block.type_word() == section_type.0;
+        is_it.then_some(MapSection { map: self.map, block, seq: self.seq })
+    }
+
     fn ordered(&self, order: Option<Order<'m>>) -> MapSections<'m> {
         MapSections { map: self.map, seq: self.seq, order, slots: &[], leaves_done: 0 }
     }

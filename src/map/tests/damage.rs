@@ -75,6 +75,11 @@ fn read_all(map: &Map) -> u64 {
             names.collect::<Vec<_>>().hash(&mut seen);
             package.section_of_type(section_type, -1).map(|section| section.name()).hash(&mut seen);
         }
+        for (kind, option, value) in [("a", "x", "1"), ("a", "x", "3"), ("a", "l", "b"), ("b", "y", "2")] {
+            let [kind, option, value] = [kind, option, value].map(str::as_bytes);
+            let rows = package.sections_with(kind, option, value).take(1000);
+            rows.map(|row| row.name()).collect::<Vec<_>>().hash(&mut seen);
+        }
         package.section(b"one").is_some().hash(&mut seen);
     }
     seen.finish()

@@ -10,7 +10,8 @@ use crate::map::write::one_pass::build_of_text;
 
 /// Makes a map of a text in both ways. Returns whether it can be made in one pass.
 fn is_same(text: &[u8]) -> bool {
-    let making = Making { seed: 7, base: Seq(9), source: Source::fixed(), slack: Slack::NEW };
+    let making =
+        Making { seed: 7, base: Seq(9), source: Source::fixed(), slack: Slack::NEW, columns: Columns::NONE };
     let in_one_pass = build_of_text(b"p", text, &making, None);
     let package = parse(b"p", Arc::new(text.to_vec()), &ParseOptions::default());
     let shown = || String::from_utf8_lossy(text);

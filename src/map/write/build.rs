@@ -4,24 +4,27 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
+use super::column::{self, NewColumn};
 use super::content::{Content, Head, Sections, check, check_name};
 use super::encode::{self, Version, parts_for};
 use super::new_index::NewIndex;
 use crate::error::{Error, Result};
 use crate::map::layout::block::{Block, SectionBlock, Split, same};
+use crate::map::layout::columns::Columns;
 use crate::map::layout::format::{
     At, BUCKET, HEADER, INDEX, KIND_BITS, LEAF_MAX, PART, SECTION, SPLIT_ABOVE, Seq,
 };
-use crate::map::layout::hash::{Kind, hash, of_part, of_twin, part_number};
+use crate::map::layout::hash::{Kind, hash, of_column, of_columns, of_part, of_twin, part_number};
 use crate::map::layout::header::{Header, Unusable};
 use crate::map::layout::index::{BLOCK, Index, SlotId};
 use crate::map::layout::region::Region;
 use crate::map::layout::source::Source;
+use crate::map::read::column::ColumnId;
 use crate::map::read::map::Map;
 
 /// The contents of a map besides its sections.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Making {
+pub(crate) struct Making<'c> {
     /// The seed of the store.
     pub seed: u64,
     /// The commit the map starts from.
@@ -30,6 +33,8 @@ pub(crate) struct Making {
     pub source: Source,
     /// How much of the map stays free.
     pub slack: Slack,
+    /// The columns that get an index.
+    pub columns: &'c Columns,
 }
 
 /// The bytes of a map, up to its free space, and its length.
@@ -68,9 +73,9 @@ const GENERATED: &[u8] = b"cfg";
 const PAGE: usize = 4096;
 
 /// Makes a map of sections.
-pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making) -> Result<Image> {
+pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making<'_>) -> Result<Image> {
     check_name(package)?;
-    let mut builder = Builder::new(package, *making, sections.size_hint());
+    let mut builder = Builder::new(package, *making, sections.size_hint())?;
     for (head, options) in sections.sections() {
         builder.section(head, options)?;
     }
@@ -79,7 +84,7 @@ pub(crate) fn build(package: &[u8], sections: &impl Sections, making: &Making) -
 
 /// A map that is being made.
 pub(super) struct Builder<'c> {
-    making: Making,
+    making: Making<'c>,
     package: &'c [u8],
     /// The version of all blocks that have one.
     version: Version,
@@ -96,6 +101,9 @@ pub(super) struct Builder<'c> {
     type_before: Option<(&'c [u8], At)>,
     /// Given names that could also be the generated name of a later section.
     like_generated: HashSet<&'c [u8], FixedState>,
+    /// The columns that get an index. None, if a section is not found by its name: the index could not be kept up.
+    columns: Vec<NewColumn>,
+    scratch: Vec<u8>,
 }
 
 fn too_large() -> Error {
@@ -104,11 +112,11 @@ fn too_large() -> Error {
 
 impl<'c> Builder<'c> {
     /// Begins a map of about `size` bytes.
-    pub(super) fn new(package: &'c [u8], making: Making, size: usize) -> Self {
+    pub(super) fn new(package: &'c [u8], making: Making<'c>, size: usize) -> Result<Self> {
         let mut out = Vec::with_capacity(size + size / 8 + 4096);
         out.resize(HEADER, 0);
         encode::name(&mut out, package);
-        Self {
+        let mut builder = Self {
             making,
             package,
             key: Vec::new(),
@@ -120,6 +128,26 @@ impl<'c> Builder<'c> {
             sections: Vec::new(),
             type_before: None,
             like_generated: HashSet::default(),
+            columns: Vec::new(),
+            scratch: Vec::new(),
+        };
+        for (section_type, option) in making.columns.iter() {
+            let hash = of_column(making.seed, section_type, option);
+            let (section_type, option) = (builder.name(section_type)?, builder.name(option)?);
+            builder.columns.push(NewColumn::new(ColumnId { section_type, option, hash }));
+        }
+        Ok(builder)
+    }
+
+    /// Adds the values of a section to the indexes of its columns, before the section is entered. `value_of` finds the
+    /// value of an option.
+    #[inline(always)]
+    fn index_section<V: Content>(&mut self, section_type: At, value_of: impl Fn(At) -> Option<V>) {
+        let number = u32::try_from(self.sections.len()).unwrap_or(u32::MAX);
+        for column in self.columns.iter_mut().filter(|column| column.id.section_type == section_type) {
+            if let Some(value) = value_of(column.id.option) {
+                column.add(number, value, &mut self.scratch);
+            }
         }
     }
 
@@ -209,6 +237,7 @@ impl<'c> Builder<'c> {
         if entered.len() > SPLIT_ABOVE {
             return self.split(&head, section_type, &entered);
         }
+        self.index_section(section_type, |name| value_of(&entered, name));
         let at = self.at()?;
         let options = entered.iter().map(|(_, id, value)| (*id, Some(*value)));
         encode::section(&mut self.out, self.version, &head, section_type, options);
@@ -224,6 +253,7 @@ impl<'c> Builder<'c> {
         section_type: At,
         options: &[(&[u8], At, V)],
     ) -> Result<()> {
+        self.index_section(section_type, |name| value_of(options, name));
         let parts = parts_for(options.len());
         let total = u32::try_from(options.len()).map_err(|_| too_large())?;
         let mut groups: Vec<Vec<u32>> = vec![Vec::new(); parts as usize];
@@ -275,6 +305,7 @@ impl<'c> Builder<'c> {
             let why = "two sections have this name, given and generated, and the second has too many options";
             return Err(Error::invalid(head.name, why));
         }
+        self.columns.clear();
         let at = self.at()?;
         let options = options.iter().map(|(_, id, value)| (*id, Some(*value)));
         encode::section(&mut self.out, self.version, head, section_type, options);
@@ -293,6 +324,10 @@ impl<'c> Builder<'c> {
         section_type: At,
         records: &[(u64, u32)],
     ) -> Result<()> {
+        if !self.columns.is_empty() {
+            let section = SectionBlock { block: Block { kind: SECTION, bytes: block } };
+            self.index_section(section_type, |name| section.find(name));
+        }
         let at = self.at()?;
         self.out.extend_from_slice(block);
         self.enter_section(hash, at, section_type);
@@ -322,6 +357,9 @@ impl<'c> Builder<'c> {
 
     /// Writes index, orders, source and header.
     pub(super) fn finish(mut self) -> Result<Image> {
+        for column in &mut self.columns {
+            column.parts = column::parts_for(column.cells.len());
+        }
         let (mut index, slots) = self.index()?;
         let block = self.out.len();
         let start = (block + 8).next_multiple_of(BUCKET);
@@ -332,15 +370,19 @@ impl<'c> Builder<'c> {
         for (type_hash, at) in self.orders(&slots)? {
             index.enter(type_hash, at.0 | BLOCK).ok_or_else(too_large)?;
         }
+        for (part_hash, at) in self.write_columns(&slots)? {
+            index.enter(part_hash, at.0 | BLOCK).ok_or_else(too_large)?;
+        }
         let source = self.at()?;
-        encode::source(&mut self.out, &self.making.source);
+        encode::source(&mut self.out, &self.making.source.with_columns(self.making.columns));
         self.out[start..start + index.bytes().len()].copy_from_slice(index.bytes());
         self.head(start, index.buckets(), source)
     }
 
     /// Makes the index, with room for the orders, in separate memory. Also returns the entries' slots.
     fn index(&self) -> Result<(NewIndex, Vec<SlotId>)> {
-        let wanted = self.entries.len() + self.names.len() + 1;
+        let parts: usize = self.columns.iter().map(|column| column.parts as usize + 1).sum();
+        let wanted = self.entries.len() + self.names.len() + 1 + parts;
         let mut buckets = u32::try_from((wanted * FILL.1 / FILL.0).div_ceil(12)).map_err(|_| too_large())?;
         loop {
             let mut index = NewIndex::new(buckets);
@@ -377,6 +419,28 @@ impl<'c> Builder<'c> {
         Ok(roots)
     }
 
+    /// Writes the indexes of the columns. Returns the hashes and positions of their parts.
+    fn write_columns(&mut self, slots: &[SlotId]) -> Result<Vec<(u64, At)>> {
+        let columns = std::mem::take(&mut self.columns);
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slot =
+            |number: u32| self.sections.get(number as usize).map_or(SlotId(0), |(entry, _)| slots[*entry]);
+        let made: Vec<_> = columns.iter().map(|column| (column, column.entries(slot))).collect();
+        let mut parts = vec![(of_columns(self.making.seed), self.at()?)];
+        let ids: Vec<ColumnId> = columns.iter().map(|column| column.id).collect();
+        encode::column_list(&mut self.out, self.version, &ids);
+        for (column, entries) in made {
+            for (number, entries) in (0..).zip(&entries) {
+                parts.push((of_part(column.id.hash, number), self.at()?));
+                let of = (number, column.parts);
+                encode::column_part(&mut self.out, self.version, &column.id, of, entries);
+            }
+        }
+        Ok(parts)
+    }
+
     fn order(&mut self, section_type: At, slots: &[SlotId]) -> Result<At> {
         let mut leaves = Vec::new();
         for chunk in slots.chunks(LEAF_MAX) {
@@ -398,4 +462,9 @@ impl<'c> Builder<'c> {
         header.write(&mut self.out, capacity, used, source).ok_or_else(too_large)?;
         Ok(Image { bytes: self.out, capacity })
     }
+}
+
+/// Returns the value of the option whose name is at `name`.
+fn value_of<V: Content>(options: &[(&[u8], At, V)], name: At) -> Option<V> {
+    options.iter().find(|(_, at, _)| *at == name).map(|(.., value)| *value)
 }

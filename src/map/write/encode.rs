@@ -3,12 +3,13 @@
 use super::content::{Content, Head};
 use crate::map::layout::block::{Split, block_checksum};
 use crate::map::layout::format::{
-    At, B_CHECKSUM, B_SIZE, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, LEN_BITS, MAX_LEN, NAME,
-    ORDER, PART, PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, WIDE_LEN_BITS,
+    At, B_CHECKSUM, B_SIZE, COLUMN, DEAD, F_ANONYMOUS, F_DELETED, F_SPLIT, KIND_BITS, LEAF, LEN_BITS,
+    MAX_LEN, NAME, ORDER, PART, PART_OPTIONS, SECTION, SOURCE, Seq, WIDE, WIDE_DEAD, WIDE_LEN_BITS, X_LIST,
 };
 use crate::map::layout::index::SlotId;
 use crate::map::layout::source::Source;
 use crate::map::layout::value::TypedValue;
+use crate::map::read::column::ColumnId;
 
 /// The fields that the versions of a block have in common.
 #[derive(Debug, Clone, Copy, Default)]
@@ -178,6 +179,30 @@ pub(crate) fn order(out: &mut Vec<u8>, version: Version, section_type: At, leave
         let total = leaves.iter().map(|(_, count)| count).sum();
         put(out, [total, u32::try_from(leaves.len()).expect("fewer leaves than sections")]);
         leaves.iter().for_each(|(at, count)| put(out, [at.0, *count]));
+    });
+}
+
+/// Appends a part of the index of a column: its number, and how many parts there are.
+pub(crate) fn column_part(
+    out: &mut Vec<u8>,
+    version: Version,
+    id: &ColumnId,
+    (number, parts): (u32, u32),
+    entries: &[(u32, SlotId)],
+) {
+    block(out, COLUMN, |out| {
+        put(out, [version.prev.0, version.seq.0, id.section_type.0, id.option.0]);
+        put(out, [number, parts, u32::try_from(entries.len()).expect("fewer entries than sections")]);
+        entries.iter().for_each(|(hash, slot)| put(out, [*hash, slot.0]));
+    });
+}
+
+/// Appends the list of the columns that have an index.
+pub(crate) fn column_list(out: &mut Vec<u8>, version: Version, columns: &[ColumnId]) {
+    block(out, COLUMN, |out| {
+        put(out, [version.prev.0, version.seq.0, 0, 0]);
+        put(out, [X_LIST, 0, u32::try_from(columns.len()).expect("few columns")]);
+        columns.iter().for_each(|id| put(out, [id.section_type.0, id.option.0]));
     });
 }
 

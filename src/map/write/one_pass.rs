@@ -36,7 +36,7 @@ const REPORT: usize = 0x4000;
 pub(crate) fn build_of_text(
     package: &[u8],
     text: &[u8],
-    making: &Making,
+    making: &Making<'_>,
     progress: Option<&dyn Fn(usize, usize)>,
 ) -> Result<Option<Image>> {
     check_name(package)?;
@@ -109,10 +109,10 @@ struct OpenList<'c> {
 }
 
 impl<'c> OnePass<'c> {
-    fn new(package: &'c [u8], text: &'c [u8], making: &Making) -> Result<Self> {
+    fn new(package: &'c [u8], text: &'c [u8], making: &Making<'c>) -> Result<Self> {
         memory::check_available(text.len().saturating_mul(2))?;
         Ok(Self {
-            builder: Builder::new(package, *making, text.len()),
+            builder: Builder::new(package, *making, text.len())?,
             sections: Hashes::default(),
             room: text.len(),
             open: false,

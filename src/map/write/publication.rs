@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::column_changes::ColumnChanges;
 use super::content::{Content, PackageValue, check_name};
 use super::encode::{self, Version};
 use crate::error::Error;
@@ -43,6 +44,9 @@ pub(super) struct Publication<'a> {
     /// How many bytes of older blocks are replaced.
     pub(super) replaced: usize,
     pub(super) names: HashMap<&'a [u8], At>,
+    pub(super) columns: ColumnChanges<'a>,
+    /// Whether sections were added, deleted, moved or renamed.
+    pub(super) is_structural: bool,
 }
 
 impl<'a> Publication<'a> {

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
+use super::column_changes::ColumnChanges;
 use super::content::{Head, PackageValue, check, check_name, head, options};
 use super::encode;
 use super::publication::{Collected, Entry, Publication, PublishError, is_same};
@@ -52,7 +53,10 @@ impl Map {
             updates: Vec::with_capacity(USUAL / 64),
             replaced: 0,
             names: HashMap::new(),
+            columns: ColumnChanges::default(),
+            is_structural: matches!(touched, Touched::Everything),
         };
+        publication.find_columns();
         match publication.collect(touched) {
             Ok(()) => Ok(publication.finish()),
             Err(PublishError::NoRoom) => Ok(PublishOutcome::Full),
@@ -73,6 +77,9 @@ impl Map {
 
     /// Records the text that the map shows now. Returns whether there was room.
     pub fn set_source(&self, source: &Source) -> bool {
+        // The columns with an index stay those that the map was made with.
+        let columns = self.source().map_or(0, |before| before.columns);
+        let source = &source.with_digest_of_columns(columns);
         let tail = At(self.region.load(W_TAIL, Ordering::Relaxed)).offset();
         let mut out = Vec::new();
         encode::source(&mut out, source);
@@ -122,7 +129,7 @@ impl<'a> Publication<'a> {
                 let Some(section) = self.document.section(name) else { continue };
                 self.section(section, options.as_deref())?;
             }
-            return Ok(());
+            return self.write_columns();
         }
         let mut slots = Vec::with_capacity(self.document.len());
         for section in self.document.sections() {
@@ -134,7 +141,8 @@ impl<'a> Publication<'a> {
         }
         self.delete_others(&slots)?;
         self.orders(&slots)?;
-        Ok(())
+        self.all_columns(&slots)?;
+        self.write_columns()
     }
 
     /// Writes and publishes all that was collected.
@@ -163,6 +171,9 @@ impl<'a> Publication<'a> {
             None => self.claim(hash)?,
         };
         let entry = Entry { slot, hash, at: found.map(|found| found.at), old };
+        if !self.is_structural {
+            self.index_changes(section, slot, old.as_ref())?;
+        }
         let few = options(section).nth(SPLIT_ABOVE).is_none();
         match (was_split, few) {
             (false, true) => self.plain(section, &called, &entry)?,

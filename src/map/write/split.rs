@@ -161,7 +161,7 @@ impl<'a> Publication<'a> {
     }
 
     /// Reports whether a section may have so many parts; if not, the map is damaged and must be rebuilt.
-    fn is_likely(&self, parts: u32) -> bool {
+    pub(super) fn is_likely(&self, parts: u32) -> bool {
         parts.is_power_of_two() && parts <= self.map.index.slots()
     }
 }

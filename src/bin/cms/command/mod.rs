@@ -21,6 +21,7 @@ pub mod describe;
 pub mod diff;
 pub mod edit;
 pub mod ensure;
+pub mod explain;
 pub mod export;
 pub mod fmt;
 pub mod get;

@@ -171,8 +171,22 @@ fn rows_of_map(
         is_anonymous: row.is_anonymous(),
         cells: row.options().map(|(name, value)| (name.to_vec(), cell(value))).collect(),
     };
-    let rows = table.rows()?.enumerate().map(row);
-    Ok(rows.filter(|row| row.has(wanted)).collect())
+    let Some((column, value)) = wanted.first() else {
+        return Ok(table.rows()?.enumerate().map(row).collect());
+    };
+    let found: Vec<_> = table.find_all(column, value)?.collect();
+    // The name that selects an anonymous row is its position.
+    let mut left = found.iter().peekable();
+    let mut rows = Vec::new();
+    if found.iter().any(cms::map::MapSection::is_anonymous) {
+        let mut is_next =
+            |one: &cms::map::MapSection<'_>| left.next_if(|next| next.name() == one.name()).is_some();
+        rows.extend(table.rows()?.enumerate().filter(|(_, one)| is_next(one)).map(row));
+    } else {
+        rows.extend(found.into_iter().map(|found| row((0, found))));
+    }
+    rows.retain(|row| row.has(wanted));
+    Ok(rows)
 }
 
 /// Reads rows from the text of a package.

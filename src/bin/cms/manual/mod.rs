@@ -46,6 +46,7 @@ const COMMANDS: Texts = texts!("commands":
     "diff"
     "edit"
     "ensure"
+    "explain"
     "export"
     "fmt"
     "get"
