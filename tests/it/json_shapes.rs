@@ -148,7 +148,7 @@ fn staging(case: &mut Case) {
     case.read(&["changes"]);
     case.read(&["diff"]);
     case.read(&["search", "web"]);
-    case.read(&["table", "firewall", "rule"]);
+    case.read(&["table", "network", "rule"]);
     case.read(&["explain", "firewall.@rule[name=web]"]);
     case.json(DRY_RUN, &["commit", "--dry-run"]);
     case.json(JSON, &["revert", "--dry-run", "network.lan"]);
