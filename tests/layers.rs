@@ -47,6 +47,7 @@ const COMMON: &[&str] = &[
     "sort",
     "create",
     "file_name",
+    "digest",
 ];
 
 fn root() -> PathBuf {
