@@ -149,7 +149,7 @@ fn staging(case: &mut Case) {
     case.read(&["diff"]);
     case.read(&["search", "web"]);
     case.read(&["table", "network", "rule"]);
-    case.read(&["explain", "firewall.@rule[name=web]"]);
+    case.read(&["explain", "network.@rule[0]"]);
     case.json(DRY_RUN, &["commit", "--dry-run"]);
     case.json(JSON, &["revert", "--dry-run", "network.lan"]);
     case.json(JSON, &["revert", "network.lan.dns"]);
