@@ -49,7 +49,7 @@ impl Check<'_> {
         let rule = if failure.rule.starts_with("uci(") { Rule::Reference } else { rule };
         let value = quoted(Some(field), item);
         let expected = failure.expected.clone();
-        let problem = format!("{value} is not allowed, expected is {expected}");
+        let problem = format!("{value} is not allowed: expected {expected}");
         let fault = Fault { value: Some(item), problem, expected, hint: None };
         self.add(here, Some((field, option)), rule, fault);
     }
