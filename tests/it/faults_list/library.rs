@@ -288,12 +288,23 @@ fn a16_every_command_of_the_recipes_does_what_it_says() {
 
 #[test]
 fn a16_what_the_readme_shows_is_what_happens() {
-    let readme = include_str!("../../../README.md");
-    let block: Vec<&str> =
-        readme.split("\n\n").find(|block| block.contains("$ cms get")).expect("there").lines().collect();
+    // The second has an empty line in what it shows.
+    for (first, until, expected) in
+        [("$ cms get", "\n\n", &["1 cms diff"][..]), ("$ cms set app", "\n\nA schema", &[])]
+    {
+        readme_block(first, until, expected);
+    }
+}
+
+/// Runs the commands of the block of the README that begins with `first`, and looks for all that it shows.
+fn readme_block(first: &str, until: &str, expected: &[&str]) {
+    let readme = include_str!("../../../README.md").replace("/etc/config/", "config/");
+    let start = readme.find(&format!("    {first}")).expect("there");
+    let end = readme[start..].find(until).expect("an end");
+    let block: Vec<&str> = readme[start..start + end].lines().collect();
     let commands: Vec<&str> = block.iter().copied().filter(|line| line.starts_with("    $ ")).collect();
     let (failed, said) = failures_of(&script_of(&commands.join("\n")));
-    assert_eq!(failed, ["1 cms diff"], "{said}");
+    assert_eq!(failed, expected, "{said}");
     for shown in block.iter().filter(|line| !line.starts_with("    $ ")) {
         // All but the number and the time of a transaction.
         let shown = shown.strip_prefix("    ").unwrap_or(shown);
