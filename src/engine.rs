@@ -86,7 +86,7 @@ impl Engine {
     #[must_use]
     pub fn redacted(&self, package: &str, text: &[u8]) -> Option<Arc<Vec<u8>>> {
         let read = self.core.options.format.read_strictly(package, &Arc::new(text.to_vec())).ok()?;
-        Some(self.marks().text(self.core.options.format, &read))
+        Some(self.marks().text(self.core.options.format_of(read.format()), &read))
     }
 
     /// Refuses to write in safe mode.

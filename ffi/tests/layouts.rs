@@ -77,11 +77,16 @@ fn print(name: &str, member: &str) -> String {
 const READ: [&str; 2] = ["cms_options", "cms_attribution"];
 
 /// The call that reads or writes each struct. `IT` stands for the address of the struct.
-const CALLS: [(&str, &str); 10] = [
+const CALLS: [(&str, &str); 11] = [
     ("cms_options", "CHECK(cms_open(IT, &store) == CMS_OK);"),
     (
         "cms_error",
         "CHECK(cms_get(store, \"n.a.none\", NULL, 0, NULL) == CMS_ERR_NOT_FOUND);\n    CHECK(cms_last_error(IT) == CMS_OK);",
+    ),
+    (
+        "cms_violation",
+        "CHECK(cms_set(store, \"v.a.port\", \"word\") == CMS_ERR_SCHEMA);\n    \
+         CHECK(cms_last_violation(0, IT) == CMS_OK);",
     ),
     (
         "cms_section",
@@ -179,6 +184,9 @@ fn run(work: &Path, lib: &Path, structs: &[Struct], count: usize) -> String {
     let dir = own.path();
     std::fs::create_dir(dir.join("config")).expect("made");
     std::fs::write(dir.join("config/n"), "config x 'a'\n\tlist l 'one'\n\tlist l 'two'\n").expect("written");
+    // It describes itself.
+    let described = "config x 'a'\n\toption port '1'\n\nconfig field 'port'\n\toption type 'int'\n";
+    std::fs::write(dir.join("config/v"), described).expect("written");
     std::fs::write(dir.join("cms.h"), cut_header(&header(), structs, count)).expect("written");
     std::fs::write(dir.join("layout.c"), program(structs, count)).expect("written");
     let mut compile = compiler();

@@ -48,7 +48,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable::new(
         "CMS_SCHEMA_DIR",
         &[],
-        "the directories of schemas, the most important last; default /usr/share/cms/schema:/usr/local/share/cms/schema:/etc/cms/schema",
+        "the directories of schemas with colons between, the most important last; default cms/schema in /usr/share, in /usr/local/share and in /etc",
     ),
     Variable::new("CMS_LOG_SIZE", &[], "how much of the log is kept: 512k, 16M; default 4M"),
     Variable::new(

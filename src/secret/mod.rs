@@ -130,7 +130,7 @@ impl Marks {
     /// Returns the text of a package as people see it: with a stand-in in place of each secret value, and otherwise byte for
     /// byte. Where a value is not written literally, the text is printed anew, without comments.
     #[must_use]
-    pub fn text(&self, format: &dyn Format, package: &Package) -> Arc<Vec<u8>> {
+    pub(crate) fn text(&self, format: &dyn Format, package: &Package) -> Arc<Vec<u8>> {
         let source = package.source();
         let mut places: Vec<(Range<usize>, String)> = Vec::new();
         let mut hidden = Vec::new();

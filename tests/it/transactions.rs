@@ -111,7 +111,7 @@ fn a_savepoint_takes_back_what_came_after_it() {
     assert_eq!(transaction.get(b"network.r.a").expect("readable"), Some(Content::String(b"0".to_vec())));
     let changes: Vec<_> = transaction.changes().map(|(package, delta)| delta.key(package)).collect();
     assert_eq!(changes, [b"network.lan.a".to_vec()]);
-    assert!(matches!(transaction.rollback_to(&second), Err(Error::Invalid { .. })), "it was taken back");
+    assert!(matches!(transaction.rollback_to(&second), Err(Error::NotPossible { .. })), "it was taken back");
     transaction.set_message("kept");
     transaction.commit().expect("committed");
     assert_eq!(get(&live, "system.s.a").as_deref(), Some("0"));

@@ -205,7 +205,6 @@ fn sums_are_refused_where_they_do_not_fit_and_keep_the_type() {
         ("app.web.on", Code::Type),
         ("app.web.ids", Code::Invalid),
         ("app.web", Code::Invalid),
-        ("app.none.x", Code::NotFound),
         ("none.s.x", Code::NotFound),
     ] {
         assert_eq!(store.add_int(key.as_bytes(), 1).expect_err(key).code(), code, "{key}");
@@ -214,6 +213,8 @@ fn sums_are_refused_where_they_do_not_fit_and_keep_the_type() {
     assert_eq!(fixture.text("app"), before);
     let uci = Fixture::in_memory(&[("app", "config a 's'\n\toption x '0x10'\n")]);
     assert_eq!(uci.live().add_int(b"app.s.x", 1).expect("added"), 17);
+    // Where names are free, setting an option makes its section; UCI text has none without a type.
+    assert_eq!(uci.live().add_int(b"app.none.x", 1).expect_err("no section").code(), Code::NotFound);
     assert_eq!(uci.text("app"), "config a 's'\n\toption x '17'\n");
 }
 
