@@ -85,8 +85,9 @@ impl Engine {
     /// which values are secret.
     #[must_use]
     pub fn redacted(&self, package: &str, text: &[u8]) -> Option<Arc<Vec<u8>>> {
-        let read = self.core.options.format.read_strictly(package, &Arc::new(text.to_vec())).ok()?;
-        Some(self.marks().text(self.core.options.format_of(read.format()), &read))
+        let format = self.core.packages.format_of(package);
+        let read = format.read_strictly(package, &Arc::new(text.to_vec())).ok()?;
+        Some(self.marks().text(format, &read))
     }
 
     /// Refuses to write in safe mode.
