@@ -81,7 +81,7 @@ impl Engine {
         self.core.marks()
     }
 
-    /// Returns the text of a package as people see it: see [`Marks::text`]. `None` if it has errors, since it is unknown then
+    /// Returns the text of a package as people see it: with a stand-in for each secret value. `None` if it has errors, since it is unknown then
     /// which values are secret.
     #[must_use]
     pub fn redacted(&self, package: &str, text: &[u8]) -> Option<Arc<Vec<u8>>> {

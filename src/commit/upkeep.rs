@@ -11,7 +11,7 @@ use crate::commit::core::Core;
 use crate::commit::log_session::LogSession;
 use crate::commit::place::Place;
 use crate::commit::publish::{self, LogRange, State, in_file};
-use crate::commit::{draft, last_good, open_session, recovery, retry, settle};
+use crate::commit::{draft, last_good, mark, open_session, recovery, retry, settle};
 use crate::error::{Code, Damage, Error, Result};
 use crate::log::{End, Log};
 use crate::map::{Image, Making, Map, MapDirectory, Seq, Slack, Source};
@@ -96,18 +96,24 @@ pub(crate) fn share(core: &Core, shared: &MapDirectory, place: &Place) -> Result
 /// show an older state than readers have seen. If the log's lock was needed for that, the session is returned as well
 /// and keeps others from committing.
 fn lock_settled<'e>(core: &'e Core, place: &Place) -> Result<(PackageLock, Option<LogSession<'e>>)> {
-    settle::await_text(core, &place.path)?;
-    let lock = draft::take_lock(core, &place.path)?.once();
     // A verifier reads the text from before the transaction, and that text is in place.
     let is_asked = crate::os::caller::check_may_commit().is_err();
-    if is_asked || !core.logs.current().is_some_and(Log::is_open_ended) {
-        return Ok((lock, None));
-    }
-    // The log's lock is taken before those of packages.
-    drop(lock);
+    // Between the look for a mark and the lock, a program with another log may have deferred a text.
+    let check_others = || match is_asked {
+        true => Ok(()),
+        false => mark::check_others(core, &place.path, place.path.is_symlink()),
+    };
     retry::retry(core, |patience| {
+        settle::await_text(core, &place.path)?;
+        let lock = draft::take_lock(core, &place.path)?.once();
+        if is_asked || !core.logs.current().is_some_and(Log::is_open_ended) {
+            return check_others().map(|()| (lock, None));
+        }
+        // The log's lock is taken before those of packages.
+        drop(lock);
         let session = open_session::session_within(core, patience)?;
-        Ok((draft::try_lock(core, &place.path)?.once(), Some(session)))
+        let lock = draft::try_lock(core, &place.path)?.once();
+        check_others().map(|()| (lock, Some(session)))
     })
 }
 
