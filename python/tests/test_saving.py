@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any, ClassVar, Dict, Iterator, List, Optional, Union
 
 import pytest
@@ -135,7 +134,7 @@ def test_sections_of_a_list_keep_what_the_class_does_not_know(
     assert notes[len(notes) - end :] == list(range(len(first) - end, len(first)))
 
 
-def test_sections_of_a_list_that_moves_keep_their_comments(where: Dict[str, Path]) -> None:
+def test_sections_of_a_list_that_moves_keep_their_comments(where: Dict[str, Any]) -> None:
     text = "".join(f"# about {name}\nconfig rule\n\toption name '{name}' # {name}\n\n" for name in "abcd")
     (where["config_dir"] / "moving").write_text(f"# rules\n\nconfig zone 'z'\n\n{text}config zone 'y'\n")
 

@@ -33,10 +33,9 @@ def schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_refused_transaction_says_all_that_is_wrong(schema: None, where: Dict[str, Path]) -> None:
     before = (where["config_dir"] / "network").read_text()
     with cms.open(where["config_dir"]) as store:
-        with pytest.raises(cms.SchemaError) as caught:
-            with store.transaction() as txn:
-                txn["network.lan.mtu"] = "9201"
-                del txn["network.wan.proto"]
+        with pytest.raises(cms.SchemaError) as caught, store.transaction() as txn:
+            txn["network.lan.mtu"] = "9201"
+            del txn["network.wan.proto"]
         found = [(one.key, one.rule, one.value) for one in caught.value.violations]
         assert found == [("network.lan.mtu", "type", "9201"), ("network.wan.proto", "required", "")]
         assert caught.value.key == "network.lan.mtu" and "68 to 9200" in str(caught.value)

@@ -165,7 +165,7 @@ def test_an_async_wait_can_be_given_up(store: cms.Store) -> None:
 
 def test_patterns_and_beginnings_that_cannot_be_are_refused(store: cms.Store) -> None:
     with pytest.raises(cms.Invalid):
-        store.watch("network.lan.ipaddr.too.much")
+        store.watch("network.")
     with pytest.raises(cms.Error):
         store.watch(since=10**9)
 

@@ -133,6 +133,7 @@ __all__ = [
     "Refused",
     "Repair",
     "Repaired",
+    "SchemaError",
     "Section",
     "Snapshot",
     "Stale",
@@ -143,8 +144,8 @@ __all__ = [
     "Transaction",
     "Unsupported",
     "Verifier",
-    "Watch",
     "Violation",
+    "Watch",
     "WrongType",
     "size",
 ]

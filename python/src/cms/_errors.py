@@ -7,7 +7,7 @@ from . import _ffi, _library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Dict, NoReturn, Tuple, Type
+    from typing import Any, ClassVar, Dict, List, NoReturn, Tuple, Type
 
 
 class Error(Exception):
@@ -166,10 +166,10 @@ class Violation:
     """A value or a section that breaks the schema of its package.
 
     ``rule`` is the name of the rule ("type", "required", "unknown" and others), ``value`` the value, "" if there is
-    none or it is secret; ``message`` says what is wrong, ``expected`` what is expected instead, and ``hint`` what to do.
-    ``line`` is 0 if the key has none."""
+    none or it is secret; ``message`` says what is wrong, ``expected`` what is expected instead, and ``hint`` what to
+    do. ``line`` is 0 if the key has none."""
 
-    __slots__ = ("key", "file", "line", "rule", "value", "message", "expected", "hint")
+    __slots__ = ("expected", "file", "hint", "key", "line", "message", "rule", "value")
 
     def __init__(
         self,
@@ -278,7 +278,7 @@ def exception(status: int, key: str = "") -> Error:
 
 def _violations() -> Tuple[Violation, ...]:
     """Returns the violations of the last call that has failed."""
-    found = []
+    found: List[Violation] = []
     told = _ffi.cms_violation()
     while not _library.library().cms_last_violation(len(found), told):
         texts = [told.rule, told.value, told.message, told.expected, told.hint]

@@ -132,8 +132,9 @@ def _entry(place: Any, changes: Iterator[Change]) -> Entry:
     said = text(place.source.data), text(place.message.data)
     made = place.revision, place.time_us, By(place.kind), place.uid, place.pid
     within = place.confirm_within_ms / 1000 if place.confirm_within_ms else None
-    by = text(place.author.data), text(place.request.data) or None, place.decided_us or None
-    return Entry(*made, *said, place.refers, list(changes), within, *by)
+    author, request = text(place.author.data), text(place.request.data) or None
+    decided = place.decided_us or None
+    return Entry(*made, *said, place.refers, list(changes), within, author, request, decided)
 
 
 def _transactions(lib: Any, ref: Any, key: str = "") -> Iterator[Entry]:

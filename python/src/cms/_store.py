@@ -407,9 +407,9 @@ class Store(Root, Log):
         message: Optional[str] = None,
         request: Optional[str] = None,
     ) -> Store:
-        """Returns a store that shares everything with this one, and whose transactions are of another author, program or
-        request; those that `undo` and the like make are too. A program that serves many people makes one for each of
-        them; it costs little, and is closed by itself."""
+        """Returns a store that shares everything with this one, and whose transactions are of another author, program
+        or request; those that `undo` and the like make are too. A program that serves many people makes one for each
+        of them; it costs little, and is closed by itself."""
         from ._attributed import Attributed
 
         return Attributed(self, author, source, message, request)
@@ -462,8 +462,8 @@ class Store(Root, Log):
         return total.value
 
     def set_if(self, key: str, value: Any, expected: Any = None, *, revision: Optional[int] = None) -> int:
-        """Sets one option, in a separate transaction, but only if its value is `expected`, or, with None, if it does not
-        exist; with a revision, if no transaction after that one has changed it. Returns the revision of the commit.
+        """Sets one option, in a separate transaction, but only if its value is `expected`, or, with None, if it does
+        not exist; with a revision, if no transaction after that one has changed it. Returns the revision of the commit.
 
         Raises Conflict otherwise. Of several calls at once with the same expectation, one succeeds."""
         with self.transaction() as txn:

@@ -270,8 +270,8 @@ class Transaction(Tree, Changing):
 
     def expect(self, key: str, value: Any = None, *, revision: Optional[int] = None) -> None:
         """Raises Conflict unless the key has this value, or, with None, does not exist; with a revision, unless no
-        transaction after that one has changed the key. A change of the key by another transaction before the commit is a
-        Conflict as well."""
+        transaction after that one has changed the key. A change of the key by another transaction before the commit is
+        a Conflict as well."""
         if revision is not None:
             check(self._lib.cms_txn_expect_revision(self._use(), encode(key), revision), key)
         else:
