@@ -20,7 +20,7 @@ fresh() {
     printf '%s\n' "config system" "	option hostname 'one'" > "$work/config/system"
 }
 smoke_store() {
-    rm -rf "$work/config" "$work/run" "$work/past" && mkdir -p "$work/config" "$work/past/config"
+    rm -rf "$work/config" "$work/run" "$work/past" "$work/state" && mkdir -p "$work/config" "$work/past/config"
     printf '%s\n' "config thing 's'" "	option name 'value'" "	option number '-42'" "	option truth 'on'" \
         "	option real '30.5'" "	option size '2k'" "	list list 'a'" "	list list 'b c'" "config other 'o'" \
         > "$work/config/t"
@@ -53,8 +53,8 @@ mkdir -p "$work/schemas"
 export CMS_SCHEMA_DIR="$work/schemas"
 printf '%s\n' "config field" "	option section 'interface'" "	option name 'mtu'" "	option type 'range(68,9200)'" \
     > "$work/schemas/network"
-expect schema "network.lan.mtu: '9201' is not allowed, expected is a whole number from 68 to 9200 (rule type, line 4)
-committed" "$("$work/schema" network.lan.mtu 9201; "$work/schema" network.lan.mtu 1400)"
+expect schema "network.lan.mtu: '9201' is not allowed: expected a whole number from 68 to 9200 (rule type, line 4)
+committed" "$("$work/schema" network.lan.mtu 9201 || true; "$work/schema" network.lan.mtu 1400)"
 rm -r "$work/schemas"
 
 fresh
