@@ -135,7 +135,7 @@ fn json_help(context: &mut Context, commands: Commands, goes_on: bool) -> Result
 pub const VERSION: Shape = Shape::of(
     "
     version text the version
-    features [text] what it was built with: shell, regex, diff, german, manual",
+    features [text] what it was built with: shell, regex, diff, german, manual, schema, json, toml",
 );
 
 /// Prints the version, and what this `cms` was built with.
@@ -146,6 +146,9 @@ pub fn version(context: &mut Context) -> Result<Exit, Failure> {
         ("diff", cfg!(feature = "diff")),
         ("german", cfg!(feature = "german")),
         ("manual", cfg!(feature = "manual")),
+        ("schema", cfg!(feature = "schema")),
+        ("json", cfg!(feature = "json")),
+        ("toml", cfg!(feature = "toml")),
     ];
     let with: Vec<&str> = features.iter().filter(|feature| feature.1).map(|feature| feature.0).collect();
     if context.json {
