@@ -467,9 +467,9 @@ typedef int32_t (*cms_section_callback)(const cms_section *section, void *data);
 // iteration. The strings are valid as in cms_section_callback.
 typedef int32_t (*cms_option_callback)(const cms_option *option, void *data);
 
-// Who makes transactions, for a program that commits for other people: see cms_store_open_as. Set everything to zero, then
-// `size` to sizeof(cms_attribution), then what is known. Strings are UTF-8 and are copied; an empty string means the
-// same as NULL.
+// The author, program, message and request of transactions. A program that commits for other people gives them: see
+// cms_store_open_as. Set everything to zero, then `size` to sizeof(cms_attribution), then what is known. Strings are
+// UTF-8 and are copied; an empty string means the same as NULL.
 typedef struct {
     // sizeof(cms_attribution), which the caller sets.
     size_t size;

@@ -7,7 +7,7 @@ use cms_core::{Expected, Transaction};
 use crate::change::blame;
 use crate::handle::{bytes, check, handle, handle_mut, optional, write_result};
 use crate::open::cms_store;
-use crate::status::{cms_status, guard};
+use crate::status::{Failure, cms_status, guard};
 use crate::txn::cms_txn;
 
 /// Adds `by` to a whole number and commits that; `sum` gets the new number, and may be NULL. If others add to the number
@@ -83,17 +83,10 @@ pub unsafe extern "C" fn cms_set_if(
     expected: *const c_char,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C1.
-        let store = unsafe { handle(store, "store") }?;
-        // SAFETY: C2.
-        let key = unsafe { bytes(key, "key") }?;
-        // SAFETY: C2.
-        let value = unsafe { bytes(value, "value") }?;
-        check(key, "key")?;
         // SAFETY: C2.
         let expected = unsafe { self::expected(expected) };
-        let set = |txn: &mut Transaction| txn.set(key, value);
-        store.0.change_if(key, expected, set).map_err(|error| blame(error, key, value))
+        // SAFETY: C1, C2.
+        unsafe { set_where(store, key, value, expected) }
     })
 }
 
@@ -110,17 +103,31 @@ pub unsafe extern "C" fn cms_set_if_revision(
     revision: u64,
 ) -> cms_status {
     guard(|| {
-        // SAFETY: C1.
-        let store = unsafe { handle(store, "store") }?;
-        // SAFETY: C2.
-        let key = unsafe { bytes(key, "key") }?;
-        // SAFETY: C2.
-        let value = unsafe { bytes(value, "value") }?;
-        check(key, "key")?;
-        let expected = Expected::Revision(revision);
-        let set = |txn: &mut Transaction| txn.set(key, value);
-        store.0.change_if(key, expected, set).map_err(|error| blame(error, key, value))
+        // SAFETY: C1, C2.
+        unsafe { set_where(store, key, value, Expected::Revision(revision)) }
     })
+}
+
+/// Sets an option and commits that, if its value is as expected.
+///
+/// # Safety
+///
+/// C1 for `store`, C2 for the texts.
+unsafe fn set_where(
+    store: *const cms_store,
+    key: *const c_char,
+    value: *const c_char,
+    expected: Expected<'_>,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's promise.
+    let store = unsafe { handle(store, "store") }?;
+    // SAFETY: the caller's promise.
+    let key = unsafe { bytes(key, "key") }?;
+    // SAFETY: the caller's promise.
+    let value = unsafe { bytes(value, "value") }?;
+    check(key, "key")?;
+    let set = |txn: &mut Transaction| txn.set(key, value);
+    store.0.change_if(key, expected, set).map_err(|error| blame(error, key, value))
 }
 
 /// Fails unless the value of a key is `expected`, or, with NULL, the key does not exist; see cms_set_if. If another

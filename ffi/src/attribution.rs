@@ -1,4 +1,4 @@
-//! Who makes a transaction, and for which request.
+//! The author and the request of a transaction.
 
 use std::ffi::c_char;
 
@@ -13,9 +13,9 @@ use crate::status::{Failure, cms_status, guard};
 use crate::txn::cms_txn;
 
 sized! {
-    /// Who makes transactions, for a program that commits for other people: see cms_store_open_as. Set everything to zero, then
-    /// `size` to sizeof(cms_attribution), then what is known. Strings are UTF-8 and are copied; an empty string means the
-    /// same as NULL.
+    /// The author, program, message and request of transactions. A program that commits for other people gives them: see
+    /// cms_store_open_as. Set everything to zero, then `size` to sizeof(cms_attribution), then what is known. Strings are
+    /// UTF-8 and are copied; an empty string means the same as NULL.
     #[repr(C)]
     pub struct cms_attribution {
         /// sizeof(cms_attribution), which the caller sets.

@@ -75,7 +75,7 @@ pub(crate) struct Core {
     pub schemas: Arc<SchemaFiles>,
     pub gate: Arc<dyn Gate>,
     pub on_segment: SegmentHook,
-    /// Who makes the transactions of this clone: see [`crate::Store::with`].
+    /// The author of the transactions of this clone: see [`crate::Store::with`].
     pub by: Option<Arc<Attribution>>,
 }
 

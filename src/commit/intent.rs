@@ -20,7 +20,7 @@ pub(crate) struct Intent {
     pub refusable: bool,
     /// Whether a rollback concerns only some packages.
     pub in_part: bool,
-    /// Who makes it and why; the parts that it does not give are those of the options.
+    /// Its author, program, message and request. The options give the parts that are missing.
     pub by: Option<Arc<Attribution>>,
     /// Whether it is made even if it breaks a schema.
     pub force: bool,

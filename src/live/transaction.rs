@@ -3,6 +3,7 @@
 mod rows;
 mod values;
 mod walk;
+mod working;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::commit::intent::Intent;
-use crate::commit::package_edit::{PackageEdit, Whole};
+use crate::commit::package_edit::PackageEdit;
 use crate::commit::parsed_text::{ParsedText, absent};
 use crate::commit::place::Place;
 use crate::commit::{group, loader};
@@ -19,7 +20,6 @@ use crate::error::{Code, Error, Result};
 use crate::format::uci::Dialect;
 use crate::live::Store;
 use crate::live::snapshot::check_package;
-use crate::log::key_path::KeyPath;
 use crate::log::{Content, Digest, RequestId};
 use crate::model::change::{Delta, DeltaKind};
 use crate::model::package::{Key, Made, Package, Selector};
@@ -27,6 +27,7 @@ use crate::model::value_type::ValueType;
 
 pub use rows::Cell;
 pub use walk::SectionHead;
+use working::{Step, Working};
 
 /// How many transactions a store may have open at once.
 pub const MAX_OPEN: usize = 1000;
@@ -72,82 +73,6 @@ impl Drop for Open {
 /// A point in a transaction to roll back to: the number of changes to each package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Savepoint(BTreeMap<Vec<u8>, usize>);
-
-/// A package that a transaction uses.
-#[derive(Debug)]
-struct Working {
-    place: Place,
-    known: Arc<ParsedText>,
-    /// The package with the changes; `None` without changes.
-    edited: Option<Package>,
-    steps: Vec<Step>,
-    reads: BTreeSet<KeyPath>,
-    was_absent: bool,
-}
-
-/// A step of a transaction in one package.
-#[derive(Debug)]
-enum Step {
-    Change(Delta),
-    /// The package is made.
-    Make,
-    /// The package is deleted, with what the steps before have changed.
-    Delete,
-}
-
-impl Working {
-    fn package(&self) -> &Package {
-        self.edited.as_ref().unwrap_or(&self.known.package)
-    }
-
-    fn edit(&mut self) -> &mut Package {
-        self.edited.get_or_insert_with(|| self.known.package.clone())
-    }
-
-    fn push(&mut self, delta: Delta) {
-        self.steps.push(Step::Change(delta));
-    }
-
-    /// Drops the steps after the first `len`.
-    fn truncate(&mut self, len: usize) -> Result<()> {
-        self.steps.truncate(len);
-        self.edited = None;
-        for step in &self.steps {
-            match step {
-                Step::Change(delta) => {
-                    let package = self.edited.get_or_insert_with(|| self.known.package.clone());
-                    package.make(delta, Dialect::Cms)?;
-                }
-                Step::Make => {}
-                Step::Delete => self.edited = Some(Package::new(self.place.name.as_bytes())),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reports whether the package exists in the transaction.
-    fn exists(&self) -> bool {
-        self.steps.iter().fold(!self.was_absent, |_, step| !matches!(step, Step::Delete))
-    }
-
-    /// Returns its part of the commit.
-    fn into_edit(self, force: bool) -> PackageEdit {
-        let mut whole = Whole { was_absent: self.was_absent, ..Whole::default() };
-        let mut deltas = Vec::with_capacity(self.steps.len());
-        for step in self.steps {
-            match step {
-                Step::Change(delta) => deltas.push(delta),
-                Step::Make => whole.makes = true,
-                Step::Delete => {
-                    deltas.clear();
-                    (whole.deletes, whole.makes) = (true, false);
-                }
-            }
-        }
-        let Self { place, known, edited, reads, .. } = self;
-        PackageEdit { place, deltas, known, edited, reads, force, whole }
-    }
-}
 
 impl Transaction {
     pub(crate) fn new(store: Store) -> Result<Self> {

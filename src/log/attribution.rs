@@ -1,4 +1,4 @@
-//! Who makes a transaction, through which program, why, and for which request.
+//! The attribution of a transaction: its author, program, message and request.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Who makes transactions, through which program, why, and for which request: for a program that commits for other people.
+/// The author, program, message and request of transactions. A program that commits for other people gives them.
 ///
 /// A part that is not given is that of the store's options; without an author, the user of the process counts.
 ///

@@ -34,14 +34,8 @@ impl Format for Toml {
     }
 
     fn read(&self, name: &[u8], text: Arc<Vec<u8>>, options: &ParseOptions<'_>) -> Result<Parsed> {
-        let len = text.len();
         super::check_size(&text)?;
-        let document = read::read(&text)?;
-        let package = outline::package(name, &document, FormatKind::Toml)?;
-        if let Some(progress) = options.progress {
-            progress(len, len);
-        }
-        Ok(Parsed::new(package, Vec::new()))
+        outline::parsed(name, &read::read(&text)?, FormatKind::Toml, options)
     }
 
     fn print(&self, package: &Package, names: bool) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::spelling;
 use super::{Document, Kind, Member, Node, Text};
 use crate::error::Result;
-use crate::format::{Builder, Piece};
+use crate::format::{Builder, ParseOptions, Parsed, Piece};
 use crate::model::format_kind::FormatKind;
 use crate::model::key_part;
 use crate::model::name::MAX_NAME;
@@ -215,6 +215,25 @@ impl<'t> Finder<'t> {
             .collect();
         self.found.push(Found { path, is_anonymous: true, node, options });
     }
+}
+
+/// Makes the package of a document that was read with `options`.
+///
+/// # Errors
+///
+/// As for [`Builder::new`].
+pub fn parsed(
+    name: &[u8],
+    document: &Document,
+    kind: FormatKind,
+    options: &ParseOptions<'_>,
+) -> Result<Parsed> {
+    let package = package(name, document, kind)?;
+    let len = document.source.len();
+    if let Some(progress) = options.progress {
+        progress(len, len);
+    }
+    Ok(Parsed::new(package, Vec::new()))
 }
 
 /// Makes the package of a document.
