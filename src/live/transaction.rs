@@ -22,7 +22,7 @@ use crate::live::Store;
 use crate::live::snapshot::check_package;
 use crate::log::{Content, Digest, RequestId};
 use crate::model::change::{Delta, DeltaKind};
-use crate::model::package::{Key, Made, Package, Selector};
+use crate::model::package::{Key, Made, Selector};
 use crate::model::value_type::ValueType;
 
 pub use rows::Cell;
@@ -304,7 +304,7 @@ impl Transaction {
             return Err(Error::NotFound { key: working.place.name.clone() });
         }
         working.steps.push(Step::Delete);
-        working.edited = Some(Package::new(working.place.name.as_bytes()));
+        working.edited = Some(working::empty(&working.place));
         self.commit_if_auto()
     }
 
@@ -452,7 +452,7 @@ impl Transaction {
             let packages = &self.store.engine().core.packages;
             let place = packages.find(package)?;
             let digest = Digest::of(&packages.read(&place)?.0);
-            let known = Arc::new(ParsedText { package: Package::new(place.name.as_bytes()), digest });
+            let known = Arc::new(ParsedText { package: working::empty(&place), digest });
             self.insert(package, place, known, false);
         }
         self.working(package)

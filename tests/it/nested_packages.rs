@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::fixture::Fixture;
 use crate::support::sandbox::Sandbox;
 
 const TOML: &str = "# who we are\nname = \"demo\" # short\nlimits = [1, 2]\n\n[database]\nhost = \"db.local\"\nport = 5432 # default\n\n[[servers]]\nip = \"10.0.0.1\"\n";
@@ -139,4 +140,15 @@ fn snapshots_hold_packages_and_bring_them_back() {
     out(&sandbox, &["rollback", "one"]);
     assert_eq!(text(&sandbox, "app.toml"), TOML);
     assert_eq!(text(&sandbox, "web.json"), JSON.replace("5432", "1"));
+}
+
+#[test]
+fn a_package_that_is_deleted_and_made_anew_keeps_its_format() {
+    let fixture = Fixture::new(&[("app.toml", TOML)]);
+    let live = fixture.live();
+    let mut transaction = live.begin().expect("begun");
+    transaction.delete_package(b"app").expect("deleted");
+    transaction.set(b"app..name", b"again").expect("made anew");
+    transaction.commit().expect("committed");
+    assert_eq!(fixture.text("app.toml"), "name = \"again\"\n");
 }

@@ -58,7 +58,7 @@ impl Working {
                     package.make(delta, Dialect::Cms)?;
                 }
                 Step::Make => {}
-                Step::Delete => self.edited = Some(Package::new(self.place.name.as_bytes())),
+                Step::Delete => self.edited = Some(empty(&self.place)),
             }
         }
         Ok(())
@@ -86,4 +86,9 @@ impl Working {
         let Self { place, known, edited, reads, .. } = self;
         PackageEdit { place, deltas, known, edited, reads, force, whole }
     }
+}
+
+/// Returns a package without sections, in the format of its file.
+pub(super) fn empty(place: &Place) -> Package {
+    Package::of_format(place.name.as_bytes(), place.format)
 }
