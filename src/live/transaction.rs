@@ -285,7 +285,7 @@ impl Transaction {
     /// [`Error::Exists`] if there is such a package; [`Error::Invalid`] if the name is not allowed.
     pub fn add_package(&mut self, package: &[u8]) -> Result<()> {
         let working = self.working_or_made(package)?;
-        if working.exists() {
+        if working.has_package() {
             return Err(Error::Exists { key: working.place.name.clone() });
         }
         working.steps.push(Step::Make);
@@ -300,7 +300,7 @@ impl Transaction {
     /// [`Error::NotFound`] if there is no such package; as for [`Store::get`] if it cannot be read.
     pub fn delete_package(&mut self, package: &[u8]) -> Result<()> {
         let working = self.working_or_broken(package)?;
-        if !working.exists() {
+        if !working.has_package() {
             return Err(Error::NotFound { key: working.place.name.clone() });
         }
         working.steps.push(Step::Delete);

@@ -32,7 +32,7 @@ impl Transaction {
         let mut names: BTreeSet<String> = listed.into_iter().collect();
         for working in self.packages.values() {
             let name = &working.place.name;
-            if working.exists() {
+            if working.has_package() {
                 names.insert(name.clone())
             } else {
                 names.remove(name)
@@ -49,7 +49,7 @@ impl Transaction {
     pub fn sections(&mut self, package: &[u8]) -> Result<Vec<SectionHead>> {
         let missing = || Error::NotFound { key: crate::error::shown::name(package) };
         let working = self.working(package)?;
-        if !working.exists() {
+        if !working.has_package() {
             return Err(missing());
         }
         let head = |section: crate::model::package::Section<'_>| SectionHead {

@@ -65,7 +65,7 @@ impl Working {
     }
 
     /// Reports whether the package exists in the transaction.
-    pub fn exists(&self) -> bool {
+    pub fn has_package(&self) -> bool {
         self.steps.iter().fold(!self.was_absent, |_, step| !matches!(step, Step::Delete))
     }
 
